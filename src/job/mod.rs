@@ -1,0 +1,15 @@
+//! The vocabulary of a run: requests, identities, states, events and the one
+//! table of legal transitions. Data and pure functions only: nothing here
+//! reads a file, a clock or a socket.
+
+mod credits;
+mod fingerprint;
+mod path;
+mod request;
+mod wanted;
+
+pub use credits::Credits;
+pub use fingerprint::{ContentHash, Fingerprint};
+pub use path::{OutPath, PathError};
+pub use request::{Difference, Reference, Request};
+pub use wanted::Wanted;
