@@ -112,10 +112,7 @@ mod tests {
     #[test]
     fn hex_round_trips_and_rubbish_is_refused() {
         let hash = ContentHash::of(b"");
-        assert_eq!(
-            hash.to_string(),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(hash.to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(hash.to_string().parse(), Ok(hash));
         assert_eq!("é".repeat(32).parse::<ContentHash>(), Err(NotAHash));
         assert_eq!("00".parse::<ContentHash>(), Err(NotAHash));

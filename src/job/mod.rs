@@ -6,10 +6,12 @@ mod credits;
 mod fingerprint;
 mod path;
 mod request;
+mod state;
 mod wanted;
 
 pub use credits::Credits;
 pub use fingerprint::{ContentHash, Fingerprint};
 pub use path::{OutPath, PathError};
 pub use request::{Difference, Reference, Request};
+pub use state::{Event, Illegal, State};
 pub use wanted::Wanted;

@@ -54,7 +54,8 @@ impl OutPath {
         }
         for part in stem.split('/') {
             // A leading dot would hide the file and clash with temporary files.
-            if part.is_empty() || part.starts_with('.') || part.ends_with(['.', ' ']) || part.starts_with(' ') {
+            if part.is_empty() || part.starts_with('.') || part.ends_with(['.', ' ']) || part.starts_with(' ')
+            {
                 return Err(PathError::Component(name.clone(), part.into()));
             }
             if part.len() > COMPONENT_BYTES {
@@ -113,7 +114,8 @@ fn strip_extension(name: &str) -> &str {
 }
 
 fn carried_everywhere(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    !c.is_control()
+        && !matches!(c, '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -136,8 +138,27 @@ mod tests {
     #[test]
     fn nothing_leaves_the_folder() {
         for name in [
-            "", ".png", "..", "../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/.", "a/..png", "~/x", "C:\\x", "a\\..\\b",
-            "file:///x", "a\0b", "a\nb", ".hidden", "a/.ssh/x", "nul\u{202e}gnp", "trailing.", "trailing ",
+            "",
+            ".png",
+            "..",
+            "../x",
+            "a/../../x",
+            "/etc/passwd",
+            "a//b",
+            "./a",
+            "a/.",
+            "a/..png",
+            "~/x",
+            "C:\\x",
+            "a\\..\\b",
+            "file:///x",
+            "a\0b",
+            "a\nb",
+            ".hidden",
+            "a/.ssh/x",
+            "nul\u{202e}gnp",
+            "trailing.",
+            "trailing ",
         ] {
             assert!(OutPath::new(name).is_err(), "{name:?} passed");
         }

@@ -78,8 +78,8 @@ impl Request {
     /// Never: a tree of strings and numbers always serialises.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let canonical = serde_json::to_vec(&(CANONICAL_VERSION, self.canonical()))
-            .expect("a JSON value serialises");
+        let canonical =
+            serde_json::to_vec(&(CANONICAL_VERSION, self.canonical())).expect("a JSON value serialises");
         Fingerprint::of(&canonical)
     }
 
@@ -158,10 +158,7 @@ mod tests {
     /// A change here orders every picture of every user again.
     #[test]
     fn the_fingerprint_is_frozen() {
-        assert_eq!(
-            request().fingerprint().to_string(),
-            "GOLDEN"
-        );
+        assert_eq!(request().fingerprint().to_string(), "GOLDEN");
     }
 
     #[test]
@@ -181,11 +178,8 @@ mod tests {
     #[test]
     fn differences_name_the_field_and_both_values() {
         let after = Request { quality: "high".into(), background: Some("transparent".into()), ..request() };
-        let found: Vec<_> = after
-            .differences(&request())
-            .into_iter()
-            .map(|d| (d.field, d.from, d.to))
-            .collect();
+        let found: Vec<_> =
+            after.differences(&request()).into_iter().map(|d| (d.field, d.from, d.to)).collect();
         assert_eq!(
             found,
             [

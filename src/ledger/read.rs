@@ -1,0 +1,329 @@
+//! Everything that can be asked of a ledger without changing it, also beside
+//! a run.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::claim::request_of;
+use super::enrol::Known;
+use super::record::{fingerprint_of, state_of};
+use super::start::{Identity, meta};
+use super::{LedgerError, money, open};
+use crate::job::{ContentHash, Credits, Fingerprint, Request, State};
+
+/// A ledger opened for reading.
+#[derive(Debug)]
+pub struct Reader {
+    db: Connection,
+}
+
+impl Reader {
+    /// Opens the ledger of an output folder; a run may be writing it.
+    pub fn open(folder: &Path) -> Result<Self, LedgerError> {
+        Ok(Self { db: open::for_reading(folder)? })
+    }
+
+    /// The questions.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View::new(&self.db)
+    }
+}
+
+/// The questions a ledger answers.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    db: &'a Connection,
+}
+
+/// How many jobs stand where. Removed jobs count only while something paid is
+/// under way for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Jobs of the manifest, skipped ones included.
+    pub total: u64,
+    /// Waiting for a submission.
+    pub pending: u64,
+    /// Submitting, submitted or ready.
+    pub in_flight: u64,
+    /// Held for a decision.
+    pub unknown: u64,
+    /// Ended without the picture.
+    pub failed: u64,
+    /// Done.
+    pub succeeded: u64,
+    /// Left out by the manifest.
+    pub skipped: u64,
+}
+
+/// The figures of a whole ledger.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Jobs by state.
+    pub jobs: Progress,
+    /// Pictures the manifest asks for.
+    pub images_expected: u64,
+    /// Of these, on disk.
+    pub images_saved: u64,
+    /// Bytes of those.
+    pub image_bytes: u64,
+    /// Pictures of finished jobs that never came: failed jobs, and tasks that
+    /// returned fewer than asked for.
+    pub images_missing: u64,
+    /// Upper estimate of everything the manifest asks for.
+    pub estimated: Credits,
+    /// Held for tasks under way.
+    pub reserved: Credits,
+    /// Settled.
+    pub used: Credits,
+    /// Held for submissions whose outcome is unknown.
+    pub at_risk: Credits,
+    /// Paid pictures whose links died before they were here.
+    pub lost: u64,
+    /// Requests that left to submit.
+    pub sent: u64,
+    /// Of these, accepted.
+    pub accepted: u64,
+    /// Of these, answered with 429.
+    pub throttled: u64,
+    /// When the first link of a picture that is not here dies.
+    pub next_expiry: Option<i64>,
+}
+
+/// A job that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureRow {
+    /// Its id.
+    pub id: String,
+    /// The error's code.
+    pub code: String,
+    /// The error's text.
+    pub message: String,
+    /// `yes`, `no` or `unknown`.
+    pub billed: String,
+}
+
+/// A submission whose outcome is unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnknownRow {
+    /// The job's id.
+    pub id: String,
+    /// The idempotency key that was sent.
+    pub key: String,
+    /// When it was about to leave, in milliseconds since 1970.
+    pub intent_at: i64,
+    /// What is known of its end.
+    pub why: String,
+    /// What it may have cost.
+    pub at_risk: Credits,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(db: &'a Connection) -> Self {
+        Self { db }
+    }
+
+    /// Whose folder this is.
+    pub fn identity(&self) -> Result<Option<Identity>, LedgerError> {
+        let (name, base_url) = (meta(self.db, "name")?, meta(self.db, "base_url")?);
+        Ok(name.zip(base_url).map(|(name, base_url)| Identity { name, base_url }))
+    }
+
+    /// The manifest that was enrolled last, if nothing was left out of it.
+    pub fn enrolled_digest(&self) -> Result<Option<ContentHash>, LedgerError> {
+        Ok(meta(self.db, "manifest")?.and_then(|digest| digest.parse().ok()))
+    }
+
+    /// No job has ever been enrolled.
+    pub fn is_empty(&self) -> Result<bool, LedgerError> {
+        Ok(self.db.query_row("SELECT NOT EXISTS (SELECT 1 FROM job)", [], |row| row.get(0))?)
+    }
+
+    /// What is known of an id.
+    pub fn known(&self, id: &str) -> Result<Option<Known>, LedgerError> {
+        self.known_where("id = ?1", id)
+    }
+
+    /// What is known of a job by its number.
+    pub fn known_job(&self, job: i64) -> Result<Option<Known>, LedgerError> {
+        self.known_where("seq = ?1", job)
+    }
+
+    fn known_where(
+        &self,
+        condition: &str,
+        value: impl rusqlite::ToSql,
+    ) -> Result<Option<Known>, LedgerError> {
+        let sql = format!(
+            "SELECT seq, fingerprint, state, attempt IS NOT NULL, want = 2 FROM job WHERE {condition}"
+        );
+        let row = self
+            .db
+            .prepare_cached(&sql)?
+            .query_row([value], |row| {
+                Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })
+            .optional()?;
+        let Some((job, fingerprint, state, submitted, removed)) = row else { return Ok(None) };
+        Ok(Some(Known {
+            job,
+            fingerprint: fingerprint_of(&fingerprint)?,
+            state: state_of(state)?,
+            submitted,
+            removed,
+        }))
+    }
+
+    /// What a job asked for when it was enrolled last.
+    pub fn request(&self, job: i64) -> Result<Request, LedgerError> {
+        let json: String = self
+            .db
+            .prepare_cached("SELECT request FROM job WHERE seq = ?1")?
+            .query_row([job], |row| row.get(0))?;
+        request_of(&json)
+    }
+
+    /// Visits id, number and fingerprint of every job.
+    pub fn each_job(&self, mut visit: impl FnMut(&str, i64, Fingerprint, State)) -> Result<(), LedgerError> {
+        let mut query = self.db.prepare("SELECT id, seq, fingerprint, state FROM job ORDER BY seq")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, fingerprint): (String, Vec<u8>) = (row.get(0)?, row.get(2)?);
+            visit(&id, row.get(1)?, fingerprint_of(&fingerprint)?, state_of(row.get(3)?)?);
+        }
+        Ok(())
+    }
+
+    /// How many jobs stand where.
+    pub fn progress(&self) -> Result<Progress, LedgerError> {
+        let mut progress = Progress::default();
+        let mut query =
+            self.db.prepare_cached("SELECT want, state, count(*) FROM job GROUP BY state, want")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let (want, state, jobs) =
+                (row.get::<_, i64>(0)?, state_of(row.get(1)?)?, row.get::<_, i64>(2)? as u64);
+            progress.count(want, state, jobs);
+        }
+        Ok(progress)
+    }
+
+    /// What all attempts together hold against a budget.
+    pub fn committed(&self) -> Result<Credits, LedgerError> {
+        money::committed(self.db)
+    }
+
+    /// The figures of the whole ledger.
+    pub fn totals(&self) -> Result<Totals, LedgerError> {
+        let mut totals = Totals { jobs: self.progress()?, ..Totals::default() };
+        self.add_images(&mut totals)?;
+        self.add_attempts(&mut totals)?;
+        Ok(totals)
+    }
+
+    fn add_images(&self, totals: &mut Totals) -> Result<(), LedgerError> {
+        (totals.images_expected, totals.estimated, totals.lost) = self.db.query_row(
+            "SELECT ifnull(sum(n), 0), ifnull(sum(estimate), 0), ifnull(sum(state = 5 AND code = 'picture_lost'), 0)
+             FROM job WHERE want = 0",
+            [],
+            |row| Ok((row.get::<_, i64>(0)? as u64, Credits::from_micro(row.get(1)?), row.get::<_, i64>(2)? as u64)),
+        )?;
+        (totals.images_saved, totals.image_bytes) = self.db.query_row(
+            "SELECT count(*), ifnull(sum(bytes), 0) FROM job JOIN image ON image.attempt = job.attempt
+             WHERE want = 0 AND saved_at IS NOT NULL AND path LIKE 'images/%'",
+            [],
+            |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64)),
+        )?;
+        let ended: i64 = self.db.query_row(
+            "SELECT ifnull(sum(n), 0) FROM job WHERE want = 0 AND state IN (5, 6)",
+            [],
+            |row| row.get(0),
+        )?;
+        let here: i64 = self.db.query_row(
+            "SELECT count(*) FROM job JOIN image ON image.attempt = job.attempt
+             WHERE want = 0 AND state IN (5, 6) AND saved_at IS NOT NULL",
+            [],
+            |row| row.get(0),
+        )?;
+        totals.images_missing = (ended - here).max(0) as u64;
+        totals.next_expiry = self.db.query_row(
+            "SELECT min(expires_at) FROM job JOIN image ON image.attempt = job.attempt WHERE state = 3 AND saved_at IS NULL",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(())
+    }
+
+    fn add_attempts(&self, totals: &mut Totals) -> Result<(), LedgerError> {
+        let row: [i64; 6] = self.db.query_row(
+            "SELECT ifnull(sum(cost) FILTER (WHERE outcome = 'accepted'), 0),
+                    ifnull(sum(cost) FILTER (WHERE outcome IN ('open', 'unknown')), 0),
+                    ifnull(sum(cost) FILTER (WHERE outcome NOT IN ('accepted', 'open', 'unknown')), 0),
+                    ifnull(sum(sends), 0), count(task), ifnull(sum(throttled), 0) FROM attempt",
+            [],
+            |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?]),
+        )?;
+        totals.reserved = Credits::from_micro(row[0]);
+        totals.at_risk = Credits::from_micro(row[1]);
+        totals.used = Credits::from_micro(row[2]);
+        [totals.sent, totals.accepted, totals.throttled] = [row[3], row[4], row[5]].map(|count| count as u64);
+        Ok(())
+    }
+
+    /// The jobs that failed, at most `limit`, in order of enrolment.
+    pub fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, LedgerError> {
+        let mut query = self.db.prepare(
+            "SELECT id, ifnull(code, ''), ifnull(message, ''), ifnull(billed, 'unknown') FROM job
+             WHERE state = 5 AND want = 0 ORDER BY seq LIMIT ?1",
+        )?;
+        let rows = query.query_map([limit], |row| {
+            Ok(FailureRow { id: row.get(0)?, code: row.get(1)?, message: row.get(2)?, billed: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The submissions whose outcome is unknown, oldest first.
+    pub fn unknowns(&self) -> Result<Vec<UnknownRow>, LedgerError> {
+        let mut query = self.db.prepare(
+            "SELECT job.id, attempt.key, attempt.intent_at, ifnull(attempt.why, ''), attempt.cost
+             FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.state = 4 ORDER BY attempt.intent_at",
+        )?;
+        let rows = query.query_map([], |row| {
+            Ok(UnknownRow {
+                id: row.get(0)?,
+                key: row.get(1)?,
+                intent_at: row.get(2)?,
+                why: row.get(3)?,
+                at_risk: Credits::from_micro(row.get(4)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Progress {
+    fn count(&mut self, want: i64, state: State, jobs: u64) {
+        let paid_and_open =
+            matches!(state, State::Submitting | State::Submitted | State::Ready | State::Unknown);
+        match want {
+            0 => {}
+            // What is paid is collected whether the manifest still wants it or not.
+            _ if paid_and_open => {}
+            1 => {
+                self.total += jobs;
+                self.skipped += jobs;
+                return;
+            }
+            _ => return,
+        }
+        self.total += jobs;
+        match state {
+            State::Pending => self.pending += jobs,
+            State::Submitting | State::Submitted | State::Ready => self.in_flight += jobs,
+            State::Unknown => self.unknown += jobs,
+            State::Failed => self.failed += jobs,
+            State::Done => self.succeeded += jobs,
+        }
+    }
+}

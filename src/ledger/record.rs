@@ -1,0 +1,549 @@
+//! What happened to an attempt, written down: the intent before its request
+//! leaves, and every outcome after. Loads the state, asks `State::next`,
+//! writes; never acts.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::money::{self, Money};
+use super::start::now_ms;
+use super::{LedgerError, Store};
+use crate::job::{ContentHash, Credits, Event, Fingerprint, OutPath, State};
+
+/// A submission that is about to leave.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The job's number in the ledger.
+    pub job: i64,
+    /// Idempotency key of a new attempt; a released one keeps its own.
+    pub key: String,
+    /// The exact bytes to send.
+    pub body: Vec<u8>,
+    /// The pacer's slot modulo the limit, for the ring of send times.
+    pub slot: i64,
+    /// Upper bound for what all attempts together may cost.
+    pub budget: Option<Credits>,
+}
+
+/// What became of an intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intended {
+    /// Durable: the request may leave.
+    Durable {
+        /// The attempt's number in the ledger.
+        attempt: i64,
+        /// The key to send.
+        key: String,
+    },
+    /// Nothing was written: there is no money for it.
+    Refused(Money),
+}
+
+/// The provider's answer to an accepted submission.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The task's id.
+    pub task: String,
+    /// The provider's guess of how long it takes.
+    pub estimated: Option<Duration>,
+    /// Credits set aside by the provider.
+    pub reserved: Option<Credits>,
+    /// What support asks for.
+    pub request_id: Option<String>,
+}
+
+/// Facts about an answer that was not an acceptance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The error's code, or the kind of transport failure.
+    pub code: String,
+    /// The error's text.
+    pub message: String,
+    /// HTTP status, where there was one.
+    pub http_status: Option<u16>,
+    /// What support asks for.
+    pub request_id: Option<String>,
+}
+
+/// A picture that is complete, verified, synced and under its final name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedPicture {
+    /// Its number among the attempt's pictures, from 1.
+    pub number: u32,
+    /// Path below the output folder.
+    pub path: String,
+    /// Hash of the file.
+    pub sha256: ContentHash,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Decoded width in pixels.
+    pub width: u32,
+    /// Decoded height in pixels.
+    pub height: u32,
+    /// `png`, `jpeg` or `webp`.
+    pub format: String,
+}
+
+/// What happened to an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Nothing was bought and the same may be sent again.
+    Released {
+        /// What the provider or the network said.
+        answer: Answer,
+        /// It was a 429.
+        throttled: bool,
+        /// Bytes left this machine.
+        left: bool,
+    },
+    /// Refused for good; nothing was bought.
+    Refused(Answer),
+    /// Nobody knows.
+    LostTrack {
+        /// What is known of the answer.
+        answer: Answer,
+        /// The beginning of what came back.
+        response: Option<String>,
+    },
+    /// A task id is known.
+    Accepted(Taken),
+    /// The task completed.
+    Completed {
+        /// Links of its pictures, in order.
+        links: Vec<String>,
+        /// The provider's final figure.
+        used: Option<Credits>,
+        /// When the links die, in milliseconds since 1970.
+        expires_at: i64,
+    },
+    /// The task failed; such tasks are refunded.
+    TaskFailed {
+        /// What the provider said.
+        answer: Answer,
+        /// Another paid try is useful after this wait.
+        again: Option<Duration>,
+    },
+    /// A picture is on disk.
+    Saved(SavedPicture),
+    /// Paid and gone.
+    Lost(Answer),
+    /// Recorded files are no longer there; their task is read again.
+    FileMissing {
+        /// Numbers of the pictures.
+        numbers: Vec<u32>,
+    },
+}
+
+/// A picture that is paid for and not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToFetch {
+    /// The job's number in the ledger.
+    pub job: i64,
+    /// The attempt that bought it.
+    pub attempt: i64,
+    /// Its number among the attempt's pictures, from 1.
+    pub number: u32,
+    /// The attempt has several pictures, so that names carry the number.
+    pub numbered: bool,
+    /// Where to fetch it.
+    pub link: String,
+    /// When the link dies, in milliseconds since 1970.
+    pub expires_at: i64,
+    /// Where it goes, without an extension.
+    pub path: OutPath,
+    /// The manifest wants something else by now: it goes to `replaced/`.
+    pub outdated: bool,
+}
+
+/// Where a job stands after something was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its state.
+    pub state: State,
+    /// Pictures that can be fetched now.
+    pub fetch: Vec<ToFetch>,
+    /// A pending job is not submitted before (milliseconds since 1970).
+    pub due_at: Option<i64>,
+}
+
+/// A job and the attempt that something happened to.
+struct Case {
+    job: i64,
+    attempt: i64,
+    state: State,
+    outdated: bool,
+    tries: u32,
+    at: i64,
+}
+
+impl Store {
+    /// Makes the intent to submit durable, its price reserved, or says that
+    /// there is no money. The job must be pending.
+    pub fn intend(&self, intent: &Intent) -> Result<Intended, LedgerError> {
+        let at = now_ms();
+        let (state, current, fingerprint, n, estimate) = self
+            .db
+            .prepare_cached("SELECT state, attempt, fingerprint, n, estimate FROM job WHERE seq = ?1")?
+            .query_row([intent.job], |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get::<_, Option<i64>>(1)?,
+                    row.get::<_, Vec<u8>>(2)?,
+                    row.get::<_, u32>(3)?,
+                    row.get::<_, Option<i64>>(4)?,
+                ))
+            })?;
+        let next = state_of(state)?.next(Event::Intended)?;
+        if let Some(refusal) = money::refusal(&self.db, intent.budget, estimate.map(Credits::from_micro))? {
+            return Ok(Intended::Refused(refusal));
+        }
+        let fresh = NewAttempt { intent, fingerprint: &fingerprint, n, estimate, at };
+        let (attempt, key) = match self.released_attempt(current, &fresh)? {
+            Some(released) => released,
+            None => self.insert_attempt(&fresh)?,
+        };
+        self.db
+            .prepare_cached(
+                "UPDATE job SET state = ?2, attempt = ?3, tries = tries + 1, due_at = NULL WHERE seq = ?1",
+            )?
+            .execute(params![intent.job, next.number(), attempt])?;
+        self.db
+            .prepare_cached("INSERT OR REPLACE INTO send VALUES (?1, ?2)")?
+            .execute(params![intent.slot, at])?;
+        Ok(Intended::Durable { attempt, key })
+    }
+
+    /// Takes up the released attempt of the very same bytes, with its key.
+    fn released_attempt(
+        &self,
+        current: Option<i64>,
+        fresh: &NewAttempt<'_>,
+    ) -> Result<Option<(i64, String)>, LedgerError> {
+        let Some(current) = current else { return Ok(None) };
+        let key: Option<String> = self
+            .db
+            .prepare_cached(
+                "UPDATE attempt SET outcome = 'open', sends = sends + 1, intent_at = ?2, cost = ?3
+                 WHERE id = ?1 AND outcome = 'released' AND body = ?4 RETURNING key",
+            )?
+            .query_row(params![current, fresh.at, fresh.estimate.unwrap_or(0), fresh.intent.body], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        Ok(key.map(|key| (current, key)))
+    }
+
+    fn insert_attempt(&self, fresh: &NewAttempt<'_>) -> Result<(i64, String), LedgerError> {
+        let intent = fresh.intent;
+        self.db
+            .prepare_cached(
+                "INSERT INTO attempt (job, number, key, fingerprint, n, body, body_sha256, outcome, intent_at, estimate, cost)
+                 VALUES (?1, 1 + (SELECT count(*) FROM attempt WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, 'open', ?7, ?8, ifnull(?8, 0))",
+            )?
+            .execute(params![
+                intent.job,
+                intent.key,
+                fresh.fingerprint,
+                fresh.n,
+                intent.body,
+                ContentHash::of(&intent.body).as_bytes(),
+                fresh.at,
+                fresh.estimate,
+            ])?;
+        Ok((self.db.last_insert_rowid(), intent.key.clone()))
+    }
+
+    /// Writes what happened to a job's latest attempt and where that leads.
+    pub fn record(&self, job: i64, attempt: i64, outcome: Outcome) -> Result<Recorded, LedgerError> {
+        let case = self.case(job, attempt)?;
+        match outcome {
+            Outcome::Released { answer, throttled, left } => self.released(&case, &answer, throttled, left),
+            Outcome::Refused(answer) => self.failed(&case, Event::Refused, "refused", &answer),
+            Outcome::LostTrack { answer, response } => self.lost_track(&case, &answer, response.as_deref()),
+            Outcome::Accepted(taken) => self.accepted(&case, &taken),
+            Outcome::Completed { links, used, expires_at } => self.completed(&case, &links, used, expires_at),
+            Outcome::TaskFailed { answer, again } => self.task_failed(&case, &answer, again),
+            Outcome::Saved(picture) => self.saved(&case, &picture),
+            Outcome::Lost(answer) => self.failed(&case, Event::Lost, "lost", &answer),
+            Outcome::FileMissing { numbers } => self.file_missing(&case, &numbers),
+        }
+    }
+
+    fn case(&self, job: i64, attempt: i64) -> Result<Case, LedgerError> {
+        let row = self
+            .db
+            .prepare_cached(
+                "SELECT job.state, job.fingerprint <> attempt.fingerprint, job.tries
+                 FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.seq = ?1 AND attempt.id = ?2",
+            )?
+            .query_row([job, attempt], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((state, outdated, tries)) = row else {
+            let text = format!("attempt {attempt} is not the latest of job {job}");
+            return Err(LedgerError::Contradiction(text));
+        };
+        Ok(Case { job, attempt, state: state_of(state)?, outdated, tries, at: now_ms() })
+    }
+
+    fn released(
+        &self,
+        case: &Case,
+        answer: &Answer,
+        throttled: bool,
+        left: bool,
+    ) -> Result<Recorded, LedgerError> {
+        let next = case.state.next(Event::Released)?;
+        self.db
+            .prepare_cached(
+                "UPDATE attempt SET outcome = 'released', answered_at = ?2, http_status = ?3, request_id = ?4, why = ?5,
+                 throttled = throttled + ?6, sends = sends - ?7, cost = 0 WHERE id = ?1",
+            )?
+            .execute(params![
+                case.attempt,
+                case.at,
+                answer.http_status,
+                answer.request_id,
+                answer.to_string(),
+                throttled,
+                !left
+            ])?;
+        self.db
+            .prepare_cached("UPDATE job SET state = ?2, tries = tries - 1 WHERE seq = ?1")?
+            .execute(params![case.job, next.number()])?;
+        Ok(Recorded::plain(next))
+    }
+
+    /// A terminal failure. Refused submissions are free; what is lost stays paid.
+    fn failed(
+        &self,
+        case: &Case,
+        event: Event,
+        outcome: &str,
+        answer: &Answer,
+    ) -> Result<Recorded, LedgerError> {
+        let next = case.state.next(event)?;
+        let paid = event == Event::Lost;
+        self.db
+            .prepare_cached(
+                "UPDATE attempt SET outcome = ?2, ended_at = ?3, answered_at = ifnull(answered_at, ?3), why = ?4, body = NULL,
+                 http_status = ifnull(?5, http_status), request_id = ifnull(?6, request_id),
+                 cost = CASE WHEN ?7 THEN cost ELSE 0 END WHERE id = ?1",
+            )?
+            .execute(params![
+                case.attempt,
+                outcome,
+                case.at,
+                answer.to_string(),
+                answer.http_status,
+                answer.request_id,
+                paid
+            ])?;
+        self.fail_job(case.job, next, answer, if paid { "yes" } else { "no" })?;
+        Ok(Recorded::plain(next))
+    }
+
+    pub(super) fn fail_job(
+        &self,
+        job: i64,
+        next: State,
+        answer: &Answer,
+        billed: &str,
+    ) -> Result<(), LedgerError> {
+        self.db
+            .prepare_cached("UPDATE job SET state = ?2, code = ?3, message = ?4, billed = ?5 WHERE seq = ?1")?
+            .execute(params![job, next.number(), answer.code, answer.message, billed])?;
+        Ok(())
+    }
+
+    fn lost_track(
+        &self,
+        case: &Case,
+        answer: &Answer,
+        response: Option<&str>,
+    ) -> Result<Recorded, LedgerError> {
+        let next = case.state.next(Event::LostTrack)?;
+        self.db
+            .prepare_cached(
+                "UPDATE attempt SET outcome = 'unknown', answered_at = ?2, http_status = ?3, request_id = ?4, why = ?5, response = ?6
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                case.attempt,
+                case.at,
+                answer.http_status,
+                answer.request_id,
+                answer.to_string(),
+                response
+            ])?;
+        self.set_state(case.job, next)?;
+        Ok(Recorded::plain(next))
+    }
+
+    fn accepted(&self, case: &Case, taken: &Taken) -> Result<Recorded, LedgerError> {
+        let next = case.state.next(Event::Accepted)?;
+        self.db
+            .prepare_cached(
+                "UPDATE attempt SET outcome = 'accepted', answered_at = ?2, task = ?3, estimated_s = ?4, reserved = ?5,
+                 request_id = ?6, cost = coalesce(?5, estimate, 0), body = NULL, response = NULL, why = NULL WHERE id = ?1",
+            )?
+            .execute(params![
+                case.attempt,
+                case.at,
+                taken.task,
+                taken.estimated.map(|estimated| estimated.as_secs() as i64),
+                taken.reserved.map(Credits::micro),
+                taken.request_id
+            ])?;
+        self.set_state(case.job, next)?;
+        Ok(Recorded::plain(next))
+    }
+
+    fn completed(
+        &self,
+        case: &Case,
+        links: &[String],
+        used: Option<Credits>,
+        expires_at: i64,
+    ) -> Result<Recorded, LedgerError> {
+        let next = case.state.next(Event::Completed)?;
+        self.db
+            .prepare_cached(
+                "UPDATE attempt SET outcome = 'completed', ended_at = ?2, used = ifnull(?3, used),
+                 cost = coalesce(?3, used, reserved, estimate, 0) WHERE id = ?1",
+            )?
+            .execute(params![case.attempt, case.at, used.map(Credits::micro)])?;
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO image (attempt, number, link, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (attempt, number)
+             DO UPDATE SET link = excluded.link, expires_at = excluded.expires_at WHERE saved_at IS NULL",
+        )?;
+        for (number, link) in (1..).zip(links) {
+            insert.execute(params![case.attempt, number, link, expires_at])?;
+        }
+        self.set_state(case.job, next)?;
+        Ok(Recorded { fetch: self.to_fetch(case.attempt)?, ..Recorded::plain(next) })
+    }
+
+    fn task_failed(
+        &self,
+        case: &Case,
+        answer: &Answer,
+        again: Option<Duration>,
+    ) -> Result<Recorded, LedgerError> {
+        // An outdated job is bought in its new version, which costs no further try of the old one.
+        let next = case.state.next(Event::TaskFailed { again: again.is_some() || case.outdated })?;
+        self.db
+            .prepare_cached(
+                "UPDATE attempt SET outcome = 'failed', ended_at = ?2, why = ?3, cost = 0 WHERE id = ?1",
+            )?
+            .execute(params![case.attempt, case.at, answer.to_string()])?;
+        self.db
+            .prepare_cached("DELETE FROM image WHERE attempt = ?1 AND saved_at IS NULL")?
+            .execute([case.attempt])?;
+        if next == State::Failed {
+            self.fail_job(case.job, next, answer, "no")?;
+            return Ok(Recorded::plain(next));
+        }
+        let due_at = again.map(|wait| case.at + wait.as_millis() as i64);
+        let tries = if case.outdated { 0 } else { case.tries };
+        self.db
+            .prepare_cached("UPDATE job SET state = ?2, due_at = ?3, tries = ?4 WHERE seq = ?1")?
+            .execute(params![case.job, next.number(), due_at, tries])?;
+        Ok(Recorded { due_at, ..Recorded::plain(next) })
+    }
+
+    fn saved(&self, case: &Case, picture: &SavedPicture) -> Result<Recorded, LedgerError> {
+        self.db
+            .prepare_cached(
+                "UPDATE image SET link = NULL, path = ?3, sha256 = ?4, bytes = ?5, width = ?6, height = ?7, format = ?8, saved_at = ?9
+                 WHERE attempt = ?1 AND number = ?2",
+            )?
+            .execute(params![
+                case.attempt,
+                picture.number,
+                picture.path,
+                picture.sha256.as_bytes(),
+                picture.bytes as i64,
+                picture.width,
+                picture.height,
+                picture.format,
+                case.at
+            ])?;
+        let missing: bool = self
+            .db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM image WHERE attempt = ?1 AND saved_at IS NULL)")?
+            .query_row([case.attempt], |row| row.get(0))?;
+        let next = case.state.next(Event::Saved { last: !missing, outdated: case.outdated })?;
+        let tries = if next == State::Pending { 0 } else { case.tries };
+        self.db
+            .prepare_cached("UPDATE job SET state = ?2, tries = ?3, code = NULL, message = NULL, billed = NULL WHERE seq = ?1")?
+            .execute(params![case.job, next.number(), tries])?;
+        Ok(Recorded::plain(next))
+    }
+
+    fn file_missing(&self, case: &Case, numbers: &[u32]) -> Result<Recorded, LedgerError> {
+        let next = case.state.next(Event::FileMissing)?;
+        let mut forget = self
+            .db
+            .prepare_cached("UPDATE image SET path = NULL, moving_from = NULL, saved_at = NULL WHERE attempt = ?1 AND number = ?2")?;
+        for number in numbers {
+            forget.execute(params![case.attempt, number])?;
+        }
+        self.db
+            .prepare_cached("UPDATE attempt SET outcome = 'accepted' WHERE id = ?1")?
+            .execute([case.attempt])?;
+        self.set_state(case.job, next)?;
+        Ok(Recorded::plain(next))
+    }
+
+    pub(super) fn set_state(&self, job: i64, state: State) -> Result<(), LedgerError> {
+        self.db
+            .prepare_cached("UPDATE job SET state = ?2 WHERE seq = ?1")?
+            .execute(params![job, state.number()])?;
+        Ok(())
+    }
+
+    pub(super) fn attempt_is_undecided(&self, attempt: i64) -> Result<bool, LedgerError> {
+        let outcome: Option<String> = self
+            .db
+            .query_row("SELECT outcome FROM attempt WHERE id = ?1", [attempt], |row| row.get(0))
+            .optional()?;
+        Ok(outcome.is_some_and(|outcome| outcome == "open" || outcome == "unknown"))
+    }
+}
+
+/// The columns of an attempt that is not in the ledger yet.
+struct NewAttempt<'a> {
+    intent: &'a Intent,
+    fingerprint: &'a [u8],
+    n: u32,
+    estimate: Option<i64>,
+    at: i64,
+}
+
+impl Recorded {
+    fn plain(state: State) -> Self {
+        Self { state, fetch: Vec::new(), due_at: None }
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.code.is_empty(), self.message.is_empty()) {
+            (false, false) => write!(f, "{}: {}", self.code, self.message),
+            _ => write!(f, "{}{}", self.code, self.message),
+        }
+    }
+}
+
+/// The state behind a stored number.
+pub(super) fn state_of(number: i64) -> Result<State, LedgerError> {
+    State::from_number(number).ok_or_else(|| LedgerError::Contradiction(format!("a job has state {number}")))
+}
+
+/// The fingerprint behind a stored hash.
+pub(super) fn fingerprint_of(bytes: &[u8]) -> Result<Fingerprint, LedgerError> {
+    Fingerprint::from_slice(bytes)
+        .ok_or_else(|| LedgerError::Contradiction(format!("a fingerprint has {} bytes", bytes.len())))
+}

@@ -1,0 +1,97 @@
+//! A person decides what became of submissions whose outcome is unknown.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::record::{Answer, Outcome, Taken, state_of};
+use super::{LedgerError, Store};
+use crate::job::{Event, State};
+
+/// What a person says about an unknown submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It did not happen: the job becomes pending. Nothing is sent by this.
+    Resubmit,
+    /// It is given up: the money at risk is booked as spent.
+    Abandon,
+    /// It became this task, which is collected from now on.
+    Adopt(String),
+}
+
+impl Store {
+    /// Decides one job's unknown submission. False where the job has none.
+    pub fn resolve(&self, id: &str, decision: &Decision) -> Result<bool, LedgerError> {
+        let row: Option<(i64, i64, i64, bool)> = self
+            .db
+            .query_row(
+                "SELECT job.seq, attempt.id, job.state, job.fingerprint <> attempt.fingerprint
+                 FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.id = ?1",
+                [id],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            )
+            .optional()?;
+        let Some((job, attempt, state, outdated)) = row else { return Ok(false) };
+        let state = state_of(state)?;
+        if state != State::Unknown {
+            return Ok(false);
+        }
+        match decision {
+            Decision::Resubmit => self.resubmit(job, attempt, state)?,
+            Decision::Abandon => self.abandon(job, attempt, state, outdated)?,
+            Decision::Adopt(task) => self.adopt(job, attempt, task)?,
+        }
+        Ok(true)
+    }
+
+    /// The job that knows this task, whoever's it is.
+    pub fn owner_of(&self, task: &str) -> Result<Option<String>, LedgerError> {
+        Ok(self
+            .db
+            .query_row(
+                "SELECT job.id FROM attempt JOIN job ON job.seq = attempt.job WHERE attempt.task = ?1",
+                [task],
+                |row| row.get(0),
+            )
+            .optional()?)
+    }
+
+    fn resubmit(&self, job: i64, attempt: i64, state: State) -> Result<(), LedgerError> {
+        let next = state.next(Event::ResubmitDecided)?;
+        // The person says that nothing was bought; the attempt keeps its history, not its hold on the budget.
+        self.end(attempt, "resubmitted", true)?;
+        self.db.execute(
+            "UPDATE job SET state = ?2, tries = max(tries - 1, 0) WHERE seq = ?1",
+            params![job, next.number()],
+        )?;
+        self.decided(job, Some(attempt), "resubmit", None)
+    }
+
+    fn abandon(&self, job: i64, attempt: i64, state: State, outdated: bool) -> Result<(), LedgerError> {
+        let next = state.next(Event::Abandoned { outdated })?;
+        self.end(attempt, "abandoned", false)?;
+        if next == State::Failed {
+            let answer = Answer {
+                code: "abandoned".into(),
+                message: "the submission's outcome is unknown and was given up".into(),
+                ..Answer::default()
+            };
+            self.fail_job(job, next, &answer, "unknown")?;
+        } else {
+            self.set_state(job, next)?;
+        }
+        self.decided(job, Some(attempt), "abandon", None)
+    }
+
+    fn adopt(&self, job: i64, attempt: i64, task: &str) -> Result<(), LedgerError> {
+        let taken = Taken { task: task.to_owned(), estimated: None, reserved: None, request_id: None };
+        self.record(job, attempt, Outcome::Accepted(taken))?;
+        self.decided(job, Some(attempt), "adopt", Some(task))
+    }
+
+    fn end(&self, attempt: i64, outcome: &str, free: bool) -> Result<(), LedgerError> {
+        self.db.execute(
+            "UPDATE attempt SET outcome = ?2, body = NULL, cost = CASE WHEN ?3 THEN 0 ELSE cost END WHERE id = ?1",
+            params![attempt, outcome, free],
+        )?;
+        Ok(())
+    }
+}

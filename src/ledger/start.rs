@@ -1,0 +1,139 @@
+//! The first and the last thing a run does with its ledger.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{FolderLock, LedgerError, Rescue, Store, open};
+use crate::job::ContentHash;
+
+/// What a folder belongs to. Another name or base URL is another run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The manifest's name.
+    pub name: String,
+    /// Where the pictures are bought; `emulator` for the one in the process.
+    pub base_url: String,
+}
+
+/// What was found when the ledger was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// The last run did not close the ledger: files may be ahead of it.
+    pub unclean: bool,
+    /// Task ids that had been saved beside a failing ledger and are in it now.
+    pub rescued: usize,
+    /// Submissions whose outcome nobody knows since the last run ended.
+    pub held: usize,
+}
+
+impl Store {
+    /// Opens the ledger of a locked folder, or makes it, for a run of
+    /// `identity`; without one, the ledger must exist. Whatever a crash left
+    /// half-told is settled here: rescued task ids first, then every open
+    /// attempt becomes unknown.
+    pub fn open(lock: FolderLock, identity: Option<&Identity>) -> Result<(Self, Start), LedgerError> {
+        if identity.is_none() && !lock.folder().join(open::FILE_NAME).exists() {
+            return Err(LedgerError::Missing(lock.folder().to_owned()));
+        }
+        let db = open::for_writing(lock.folder())?;
+        let store = Self { db, lock };
+        if let Some(identity) = identity {
+            store.transaction(|store| store.check_identity(identity))?;
+        }
+        let unclean = store.meta("open")?.is_some();
+        let rescued = Rescue::replay(&store)?;
+        let held = store.transaction(|store| {
+            store.set_meta("open", "1")?;
+            store.hold_open_attempts()
+        })?;
+        Ok((store, Start { unclean, rescued, held }))
+    }
+
+    /// Marks the end of the run and folds the log into `ledger.db`, so that
+    /// copying that one file is enough.
+    pub fn close(self) -> Result<(), LedgerError> {
+        self.db.execute("DELETE FROM meta WHERE key = 'open'", [])?;
+        // The sum of the folder is right without it; a reader may hold the log.
+        let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.db.close().map_err(|(_, error)| error.into())
+    }
+
+    fn check_identity(&self, identity: &Identity) -> Result<(), LedgerError> {
+        for (key, what, ours) in
+            [("name", "name", &identity.name), ("base_url", "base URL", &identity.base_url)]
+        {
+            match self.meta(key)? {
+                None => self.set_meta(key, ours)?,
+                Some(theirs) if theirs == *ours => {}
+                Some(theirs) => {
+                    let (path, ours) = (self.folder().to_owned(), ours.clone());
+                    return Err(LedgerError::Foreign { path, what, theirs, ours });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody knows what became of them: held, never sent again by themselves.
+    fn hold_open_attempts(&self) -> Result<usize, LedgerError> {
+        self.db.execute(
+            "UPDATE job SET state = 4 WHERE state = 1 AND EXISTS
+                (SELECT 1 FROM attempt WHERE attempt.id = job.attempt AND outcome = 'open')",
+            [],
+        )?;
+        Ok(self.db.execute(
+            "UPDATE attempt SET outcome = 'unknown', why = 'the run ended before the answer was recorded'
+             WHERE outcome = 'open'",
+            [],
+        )?)
+    }
+
+    /// Whose folder this is.
+    pub fn identity(&self) -> Result<Identity, LedgerError> {
+        let value =
+            |key| self.meta(key)?.ok_or_else(|| LedgerError::Contradiction(format!("no {key} is recorded")));
+        Ok(Identity { name: value("name")?, base_url: value("base_url")? })
+    }
+
+    /// The manifest that was enrolled last, if nothing was left out of it.
+    pub fn enrolled_digest(&self) -> Result<Option<ContentHash>, LedgerError> {
+        Ok(self.meta("manifest")?.and_then(|digest| digest.parse().ok()))
+    }
+
+    /// Remembers that exactly this manifest is enrolled, or that none is.
+    pub fn set_enrolled_digest(&self, digest: Option<ContentHash>) -> Result<(), LedgerError> {
+        match digest {
+            Some(digest) => self.set_meta("manifest", &digest.to_string()),
+            None => Ok(self.db.execute("DELETE FROM meta WHERE key = 'manifest'", []).map(drop)?),
+        }
+    }
+
+    /// How long ago the latest submissions left, for the pacer.
+    pub fn send_ages(&self, window: Duration) -> Result<Vec<Duration>, LedgerError> {
+        let now = now_ms();
+        let since = now - i64::try_from(window.as_millis()).unwrap_or(i64::MAX / 2) * 2;
+        let mut query = self.db.prepare("SELECT at FROM send WHERE at > ?1")?;
+        let ages = query.query_map([since], |row| row.get::<_, i64>(0))?;
+        // A clock that was set back makes a send look like the future: count it as now.
+        ages.map(|at| Ok(Duration::from_millis((now - at?).max(0) as u64))).collect()
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<String>, LedgerError> {
+        meta(&self.db, key)
+    }
+
+    fn set_meta(&self, key: &str, value: &str) -> Result<(), LedgerError> {
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", params![key, value])?;
+        Ok(())
+    }
+}
+
+pub(super) fn meta(db: &Connection, key: &str) -> Result<Option<String>, LedgerError> {
+    Ok(db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()?)
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as i64)
+}
