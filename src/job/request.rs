@@ -158,7 +158,10 @@ mod tests {
     /// A change here orders every picture of every user again.
     #[test]
     fn the_fingerprint_is_frozen() {
-        assert_eq!(request().fingerprint().to_string(), "GOLDEN");
+        assert_eq!(
+            request().fingerprint().to_string(),
+            "79bfc6a42600146e226447330e55f2fcfe5fbed393c70c75cea0d634e0eccc12"
+        );
     }
 
     #[test]
