@@ -25,7 +25,7 @@ pub struct Config {
 
 impl Config {
     /// The least patience with a submission.
-    pub const MIN_POST_TIMEOUT: Duration = Duration::from_secs(60);
+    pub const MIN_POST_TIMEOUT: Duration = Duration::from_mins(1);
 
     /// The usual patience: 120 s for a submission, 30 s for a read.
     #[must_use]

@@ -165,7 +165,7 @@ fn refused(refusal: Refusal, retry_after: Option<Duration>) -> Option<Submission
         (503, code) if UNAVAILABLE.contains(&code) => {
             return Some(Submission::Unavailable(Delay { refusal, retry_after }));
         }
-        (500.., _) | (408 | 409 | 425 | 499, _) => return None,
+        (500.. | 408 | 409 | 425 | 499, _) => return None,
         (402, _) => Submission::BalanceRefused,
         (_, code) if BALANCE.contains(&code) => Submission::BalanceRefused,
         (429, _) => return Some(Submission::Throttled(Delay { refusal, retry_after })),
