@@ -1,1 +1,30 @@
-//! See the crate documentation.
+//! The provider's client: submit, read, list, balance, upload. One call is
+//! one request on the wire; every answer becomes a value of a closed enum.
+//!
+//! Nothing here sleeps or retries: a `Retry-After` is handed to the caller,
+//! whose pacer owns every wait. What a submission's answer means for money is
+//! decided in one pure function, [`classify_submit`].
+
+mod account;
+mod answer;
+mod body;
+mod client;
+mod config;
+mod failure;
+mod look;
+mod outcome;
+pub mod retry_after;
+mod task;
+mod upload;
+mod wire;
+
+pub use account::{Balance, Filter, ListPage, Row};
+pub use answer::Refusal;
+pub use body::body;
+pub use client::Client;
+pub use config::{ApiError, Config};
+pub use failure::{Retry, may_try_again};
+pub use look::{Look, LookError, MANY, ManyLooks};
+pub use outcome::{Accepted, Delay, Doubt, Submission, classify_submit};
+pub use task::{Status, Task};
+pub use upload::{UploadError, Uploaded};

@@ -1,1 +1,25 @@
-//! See the crate documentation.
+//! From a link to a picture on disk: check the link, stream it to a
+//! temporary file, verify that it decodes, sync, give it its final name.
+//!
+//! A name below `root` appears only when its file is complete, verified and
+//! synced. Links come from strangers: every host is judged before a
+//! connection, on every hop, and no key is ever sent. Nothing here retries
+//! or sleeps.
+
+mod decode;
+mod error;
+mod fetch;
+mod hosts;
+mod jpeg;
+mod link;
+mod place;
+mod policy;
+mod publish;
+mod stream;
+mod verify;
+
+pub use error::FetchError;
+pub use fetch::{Downloader, Picture};
+pub use place::{relocate, sweep};
+pub use policy::Policy;
+pub use verify::{Damage, Facts, Format, hash, verify};

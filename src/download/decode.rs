@@ -1,0 +1,96 @@
+//! Decodes a whole picture to know that it is whole; the pixels are thrown
+//! away.
+
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Seek};
+use std::path::Path;
+
+use image::codecs::webp::WebPDecoder;
+use image::{DynamicImage, ImageDecoder, Limits};
+
+use super::jpeg;
+use super::policy::MAX_EDGE;
+use super::verify::{Damage, Format, head, open};
+
+/// Room for what a PNG says beside its pixels.
+const PNG_CHUNKS: usize = 32 * 1024 * 1024;
+
+/// The format, width and height of the picture at `path`, after every byte of
+/// it was decoded. Blocking.
+pub(super) fn decode(path: &Path, max_pixels: u64) -> Result<(Format, u32, u32), Damage> {
+    let mut file = open(path).map_err(Damage::Unreadable)?;
+    let head = head(&mut file).map_err(Damage::Unreadable)?;
+    let format = Format::of(&head).ok_or_else(|| no_format(&head))?;
+    file.rewind().map_err(Damage::Unreadable)?;
+    let (width, height) = match format {
+        Format::Png => png(file, max_pixels),
+        Format::Jpeg => jpeg::decode(&whole(file)?, max_pixels),
+        Format::WebP => webp(&whole(file)?, max_pixels),
+    }?;
+    Ok((format, width, height))
+}
+
+/// Names what came instead of a picture.
+fn no_format(head: &[u8]) -> Damage {
+    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    if head.is_empty() {
+        Damage::Empty
+    } else if text.starts_with('<') && (text.contains("<html") || text.contains("<!doctype html")) {
+        Damage::Html
+    } else {
+        Damage::NoPicture
+    }
+}
+
+/// Refuses by the header, before anything is allocated for the pixels.
+pub(super) fn check_pixels(width: u32, height: u32, max_pixels: u64) -> Result<(), Damage> {
+    let fits = width <= MAX_EDGE && height <= MAX_EDGE && u64::from(width) * u64::from(height) <= max_pixels;
+    if fits { Ok(()) } else { Err(Damage::TooManyPixels { width, height }) }
+}
+
+pub(super) fn broken(format: Format, why: &(impl ToString + ?Sized)) -> Damage {
+    Damage::Broken { format, why: why.to_string() }
+}
+
+fn whole(mut file: File) -> Result<Vec<u8>, Damage> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(Damage::Unreadable)?;
+    Ok(bytes)
+}
+
+/// Row by row, so that a large picture needs two rows of memory; with both
+/// checksums, up to the end mark.
+fn png(file: File, max_pixels: u64) -> Result<(u32, u32), Damage> {
+    let bad = |error: png::DecodingError| broken(Format::Png, &error);
+    let mut options = png::DecodeOptions::default();
+    options.set_ignore_checksums(false);
+    options.set_ignore_text_chunk(true);
+    options.set_ignore_iccp_chunk(true);
+    let mut decoder = png::Decoder::new_with_options(BufReader::with_capacity(128 * 1024, file), options);
+    decoder.set_limits(png::Limits { bytes: PNG_CHUNKS });
+    let header = decoder.read_header_info().map_err(bad)?;
+    let (width, height) = (header.width, header.height);
+    check_pixels(width, height, max_pixels)?;
+    let mut reader = decoder.read_info().map_err(bad)?;
+    while reader.next_interlaced_row().map_err(bad)?.is_some() {}
+    reader.finish().map_err(bad)?;
+    Ok((width, height))
+}
+
+fn webp(bytes: &[u8], max_pixels: u64) -> Result<(u32, u32), Damage> {
+    let bad = |error: image::ImageError| broken(Format::WebP, &error);
+    let declared = bytes.get(4..8).and_then(|size| Some(u32::from_le_bytes(size.try_into().ok()?)));
+    if declared.is_none_or(|size| u64::from(size) + 8 > bytes.len() as u64) {
+        return Err(broken(Format::WebP, "it is shorter than its header says"));
+    }
+    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(bad)?;
+    let (width, height) = decoder.dimensions();
+    check_pixels(width, height, max_pixels)?;
+    let mut limits = Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_EDGE), Some(MAX_EDGE));
+    limits.max_alloc = Some(max_pixels.saturating_mul(4));
+    decoder.set_limits(limits).map_err(bad)?;
+    DynamicImage::from_decoder(decoder).map_err(bad)?;
+    Ok((width, height))
+}

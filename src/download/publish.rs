@@ -1,0 +1,44 @@
+//! The last steps of a download: from a temporary file to the final name.
+//!
+//! The file is synced before its name appears and the folders after it: at a
+//! power cut, rename alone lost every file and a file's sync alone some.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::{Builder, NamedTempFile, TempPath};
+
+use super::error::FetchError;
+use super::place::{PREFIX, make_parent, sync_up};
+use super::verify::{hash, open};
+use crate::job::ContentHash;
+
+/// A new temporary file beside `target`, readable as other files of the user.
+pub(super) fn temporary(root: &Path, target: &Path) -> io::Result<NamedTempFile> {
+    let folder = make_parent(root, target)?;
+    Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
+}
+
+/// Gives a verified file its name below `root`. Overwrites nothing; an equal
+/// file under that name is as good.
+pub(super) fn publish(
+    temp: TempPath,
+    sha256: ContentHash,
+    root: &Path,
+    relative: &Path,
+) -> Result<(), FetchError> {
+    let target = root.join(relative);
+    File::open(&temp).and_then(|file| file.sync_all()).map_err(FetchError::Disk)?;
+    if let Err(failed) = temp.persist_noclobber(&target) {
+        if failed.error.kind() != io::ErrorKind::AlreadyExists {
+            return Err(FetchError::Disk(failed.error));
+        }
+        if hash(&target).ok() != Some(sha256) {
+            return Err(FetchError::Occupied { path: target });
+        }
+        open(&target).and_then(|file| file.sync_all()).map_err(FetchError::Disk)?;
+    }
+    sync_up(root, relative).map_err(FetchError::Disk)
+}
