@@ -1,1 +1,14 @@
-//! See the crate documentation.
+//! The rules of gpt-image-2: which sizes exist, what a request looks like in
+//! canonical form, how large its picture will be and what it may cost. Pure.
+//!
+//! Sections 2, 9 and 10 of the API facts are the source of every number here.
+
+mod canonical;
+mod dimensions;
+mod price;
+mod size;
+
+pub use canonical::{Draft, Field, MAX_REFERENCES, MODEL, Notice, Violation, canonical};
+pub use dimensions::dimensions;
+pub use price::{PriceError, Prices};
+pub use size::{RATIOS, Size};
