@@ -7,6 +7,7 @@ mod fingerprint;
 mod path;
 mod request;
 mod state;
+mod tally;
 mod wanted;
 
 pub use credits::Credits;
@@ -14,4 +15,5 @@ pub use fingerprint::{ContentHash, Fingerprint};
 pub use path::{OutPath, PathError};
 pub use request::{Difference, Reference, Request};
 pub use state::{Event, Illegal, State};
+pub use tally::Tally;
 pub use wanted::Wanted;

@@ -33,6 +33,9 @@ pub enum State {
 pub enum Event {
     /// The attempt is about to be made durable and sent.
     Intended,
+    /// The request can't be built, or its reference can't be handed over;
+    /// nothing was sent.
+    Unsendable,
     /// Proof that nothing was bought: no byte left, or the provider said "not
     /// now".
     Released,
@@ -102,6 +105,7 @@ impl State {
         use {Event as E, State as S};
         Ok(match (self, event) {
             (S::Pending, E::Intended) => S::Submitting,
+            (S::Pending, E::Unsendable) => S::Failed,
 
             (S::Submitting, E::Released) => S::Pending,
             (S::Submitting, E::Refused) => S::Failed,
@@ -130,10 +134,10 @@ impl State {
         })
     }
 
-    /// Paid, and its pictures are not here yet.
+    /// Money may have left for it, and its story is not over.
     #[must_use]
-    pub fn is_collectable(self) -> bool {
-        matches!(self, Self::Submitted | Self::Ready)
+    pub fn may_be_paid_and_open(self) -> bool {
+        matches!(self, Self::Submitting | Self::Submitted | Self::Ready | Self::Unknown)
     }
 
     /// The number the ledger stores.
@@ -167,8 +171,9 @@ impl fmt::Display for State {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 18] = [
+    const EVENTS: [Event; 19] = [
         Event::Intended,
+        Event::Unsendable,
         Event::Released,
         Event::Refused,
         Event::LostTrack,
@@ -199,6 +204,7 @@ mod tests {
         let given_up = |outdated| Event::Abandoned { outdated };
         let legal: &[(State, Event, State)] = &[
             (State::Pending, Event::Intended, State::Submitting),
+            (State::Pending, Event::Unsendable, State::Failed),
             (State::Pending, Event::Changed, State::Pending),
             (State::Submitting, Event::Released, State::Pending),
             (State::Submitting, Event::Refused, State::Failed),

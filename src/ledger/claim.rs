@@ -7,7 +7,7 @@ use rusqlite::{Row, params};
 use super::enrol::Origin;
 use super::record::ToFetch;
 use super::{LedgerError, Store};
-use crate::job::{Credits, OutPath, Request, State};
+use crate::job::{Credits, OutPath, Request};
 
 /// Which pending jobs a run submits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Pending {
     pub estimate: Option<Credits>,
     /// Not before this time, in milliseconds since 1970.
     pub due_at: Option<i64>,
+    /// Paid tries of this order so far.
+    pub tries: u32,
 }
 
 /// A task that the provider is working on.
@@ -50,109 +52,100 @@ pub struct InFlight {
     pub tries: u32,
 }
 
+macro_rules! in_flight_columns {
+    () => {
+        "job.seq, attempt.id, attempt.task, ifnull(attempt.answered_at, attempt.intent_at), attempt.estimated_s, job.tries"
+    };
+}
+
+macro_rules! to_fetch_sql {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            in_flight_columns!(),
+            ", image.number, attempt.n > 1, image.link, image.expires_at, job.path, job.fingerprint <> attempt.fingerprint
+             FROM job JOIN attempt ON attempt.id = job.attempt
+                      JOIN image ON image.attempt = attempt.id AND image.saved_at IS NULL AND image.link IS NOT NULL
+             WHERE ",
+            $condition
+        )
+    };
+}
+
 impl Store {
     /// The next pending jobs after job number `after`, in order of enrolment.
     pub fn pending(&self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<Pending>, LedgerError> {
         let mut query = self.db.prepare_cached(
-            "SELECT seq, id, request, estimate, due_at FROM job
+            "SELECT seq, id, request, estimate, due_at, tries FROM job
              WHERE state = 0 AND want = 0 AND seq > ?1 AND (?2 IS NULL OR origin = ?2) AND (?3 IS NULL OR id GLOB ?3)
              ORDER BY seq LIMIT ?4",
         )?;
         let origin = filter.origin.map(Origin::number);
         let rows = query.query_map(params![after, origin, filter.select, limit], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, Option<i64>>(3)?,
-                row.get(4)?,
-            ))
+            let request = request_of(&row.get::<_, String>(2)?);
+            Ok(request.and_then(|request| {
+                Ok(Pending {
+                    job: row.get(0)?,
+                    id: row.get(1)?,
+                    request,
+                    estimate: row.get::<_, Option<i64>>(3)?.map(Credits::from_micro),
+                    due_at: row.get(4)?,
+                    tries: row.get(5)?,
+                })
+            }))
         })?;
-        rows.map(|row| {
-            let (job, id, request, estimate, due_at) = row?;
-            let request = request_of(&request)?;
-            Ok(Pending { job, id, request, estimate: estimate.map(Credits::from_micro), due_at })
-        })
-        .collect()
+        collect(rows)
     }
 
     /// Every task that has been submitted and not ended.
     pub fn in_flight(&self) -> Result<Vec<InFlight>, LedgerError> {
-        let mut query = self.db.prepare(
-            "SELECT job.seq, attempt.id, attempt.task, ifnull(attempt.answered_at, attempt.intent_at), attempt.estimated_s, job.tries
-             FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.state = 2",
-        )?;
-        let rows = query.query_map([], |row| {
-            Ok(InFlight {
-                job: row.get(0)?,
-                attempt: row.get(1)?,
-                task: row.get(2)?,
-                accepted_at: row.get(3)?,
-                estimated: row
-                    .get::<_, Option<u32>>(4)?
-                    .map(|seconds| Duration::from_secs(u64::from(seconds))),
-                tries: row.get(5)?,
-            })
-        })?;
+        let mut query = self.db.prepare(concat!(
+            "SELECT ",
+            in_flight_columns!(),
+            " FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.state = 2 AND attempt.task IS NOT NULL"
+        ))?;
+        let rows = query.query_map([], in_flight)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The task of one job, to look at it again.
-    pub fn task_of(&self, job: i64) -> Result<InFlight, LedgerError> {
-        self.db
-            .prepare_cached(
-                "SELECT attempt.id, attempt.task, ifnull(attempt.answered_at, attempt.intent_at), attempt.estimated_s, job.tries
-                 FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.seq = ?1 AND attempt.task IS NOT NULL",
-            )?
-            .query_row([job], |row| {
-                Ok(InFlight {
-                    job,
-                    attempt: row.get(0)?,
-                    task: row.get(1)?,
-                    accepted_at: row.get(2)?,
-                    estimated: row.get::<_, Option<u32>>(3)?.map(|seconds| Duration::from_secs(u64::from(seconds))),
-                    tries: row.get(4)?,
-                })
-            })
-            .map_err(LedgerError::from)
+    /// One job, if it is pending and the filter lets it through.
+    pub fn pending_job(&self, filter: &Filter, job: i64) -> Result<Option<Pending>, LedgerError> {
+        Ok(self.pending(filter, job - 1, 1)?.pop().filter(|pending| pending.job == job))
     }
 
     /// Every picture whose link is known and whose file is not here.
     pub fn ready(&self) -> Result<Vec<ToFetch>, LedgerError> {
-        let mut query =
-            self.db.prepare(&format!("{TO_FETCH} WHERE job.state = {}", State::Ready.number()))?;
+        let mut query = self.db.prepare(to_fetch_sql!("job.state = 3"))?;
         collect(query.query_map([], to_fetch)?)
     }
 
     /// The pictures of one attempt that are not here.
     pub(super) fn to_fetch(&self, attempt: i64) -> Result<Vec<ToFetch>, LedgerError> {
-        let mut query = self.db.prepare_cached(TO_FETCH_OF_ATTEMPT)?;
+        let mut query = self.db.prepare_cached(to_fetch_sql!("attempt.id = ?1"))?;
         collect(query.query_map([attempt], to_fetch)?)
     }
 }
 
-macro_rules! to_fetch_sql {
-    ($tail:literal) => {
-        concat!(
-            "SELECT job.seq, attempt.id, image.number, attempt.n > 1, image.link, image.expires_at, job.path,
-                    job.fingerprint <> attempt.fingerprint
-             FROM job JOIN attempt ON attempt.id = job.attempt
-                      JOIN image ON image.attempt = attempt.id AND image.saved_at IS NULL AND image.link IS NOT NULL",
-            $tail
-        )
-    };
+fn in_flight(row: &Row<'_>) -> rusqlite::Result<InFlight> {
+    Ok(InFlight {
+        job: row.get(0)?,
+        attempt: row.get(1)?,
+        task: row.get(2)?,
+        accepted_at: row.get(3)?,
+        estimated: row.get::<_, Option<u32>>(4)?.map(|seconds| Duration::from_secs(u64::from(seconds))),
+        tries: row.get(5)?,
+    })
 }
-const TO_FETCH: &str = to_fetch_sql!("");
-const TO_FETCH_OF_ATTEMPT: &str = to_fetch_sql!(" WHERE attempt.id = ?1");
 
 fn to_fetch(row: &Row<'_>) -> rusqlite::Result<Result<ToFetch, LedgerError>> {
-    let (job, attempt, number, numbered) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-    let (link, expires_at, stem, outdated): (_, _, String, bool) =
-        (row.get(4)?, row.get::<_, Option<i64>>(5)?.unwrap_or(i64::MAX), row.get(6)?, row.get(7)?);
+    let task = in_flight(row)?;
+    let (number, numbered, link) = (row.get(6)?, row.get(7)?, row.get(8)?);
+    let expires_at = row.get::<_, Option<i64>>(9)?.unwrap_or(i64::MAX);
+    let (stem, outdated): (String, bool) = (row.get(10)?, row.get(11)?);
     // Earlier versions of one job must not meet under one name.
-    let name = if outdated { format!("{stem}.{attempt}") } else { stem };
+    let name = if outdated { format!("{stem}.{}", task.attempt) } else { stem };
     Ok(OutPath::new(&name)
-        .map(|path| ToFetch { job, attempt, number, numbered, link, expires_at, path, outdated })
+        .map(|path| ToFetch { task, number, numbered, link, expires_at, path, outdated })
         .map_err(|error| LedgerError::Contradiction(error.to_string())))
 }
 

@@ -10,7 +10,7 @@ use super::enrol::Known;
 use super::record::{fingerprint_of, state_of};
 use super::start::{Identity, meta};
 use super::{LedgerError, money, open};
-use crate::job::{ContentHash, Credits, Fingerprint, Request, State};
+use crate::job::{ContentHash, Credits, Fingerprint, Request, State, Tally};
 
 /// A ledger opened for reading.
 #[derive(Debug)]
@@ -37,31 +37,11 @@ pub struct View<'a> {
     db: &'a Connection,
 }
 
-/// How many jobs stand where. Removed jobs count only while something paid is
-/// under way for them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Jobs of the manifest, skipped ones included.
-    pub total: u64,
-    /// Waiting for a submission.
-    pub pending: u64,
-    /// Submitting, submitted or ready.
-    pub in_flight: u64,
-    /// Held for a decision.
-    pub unknown: u64,
-    /// Ended without the picture.
-    pub failed: u64,
-    /// Done.
-    pub succeeded: u64,
-    /// Left out by the manifest.
-    pub skipped: u64,
-}
-
 /// The figures of a whole ledger.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Jobs by state.
-    pub jobs: Progress,
+    pub jobs: Tally,
     /// Pictures the manifest asks for.
     pub images_expected: u64,
     /// Of these, on disk.
@@ -79,7 +59,7 @@ pub struct Totals {
     pub used: Credits,
     /// Held for submissions whose outcome is unknown.
     pub at_risk: Credits,
-    /// Paid pictures whose links died before they were here.
+    /// Jobs that were paid for and whose pictures are gone.
     pub lost: u64,
     /// Requests that left to submit.
     pub sent: u64,
@@ -196,17 +176,23 @@ impl<'a> View<'a> {
     }
 
     /// How many jobs stand where.
-    pub fn progress(&self) -> Result<Progress, LedgerError> {
-        let mut progress = Progress::default();
+    pub fn tally(&self) -> Result<Tally, LedgerError> {
+        let mut tally = Tally::default();
         let mut query =
             self.db.prepare_cached("SELECT want, state, count(*) FROM job GROUP BY state, want")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let (want, state, jobs) =
                 (row.get::<_, i64>(0)?, state_of(row.get(1)?)?, row.get::<_, i64>(2)? as u64);
-            progress.count(want, state, jobs);
+            match want {
+                0 => tally.add(state, jobs),
+                // What is paid is collected whether the manifest still wants it or not.
+                _ if state.may_be_paid_and_open() => tally.add(state, jobs),
+                1 => tally.add_skipped(jobs),
+                _ => {}
+            }
         }
-        Ok(progress)
+        Ok(tally)
     }
 
     /// What all attempts together hold against a budget.
@@ -216,7 +202,7 @@ impl<'a> View<'a> {
 
     /// The figures of the whole ledger.
     pub fn totals(&self) -> Result<Totals, LedgerError> {
-        let mut totals = Totals { jobs: self.progress()?, ..Totals::default() };
+        let mut totals = Totals { jobs: self.tally()?, ..Totals::default() };
         self.add_images(&mut totals)?;
         self.add_attempts(&mut totals)?;
         Ok(totals)
@@ -224,10 +210,16 @@ impl<'a> View<'a> {
 
     fn add_images(&self, totals: &mut Totals) -> Result<(), LedgerError> {
         (totals.images_expected, totals.estimated, totals.lost) = self.db.query_row(
-            "SELECT ifnull(sum(n), 0), ifnull(sum(estimate), 0), ifnull(sum(state = 5 AND code = 'picture_lost'), 0)
+            "SELECT ifnull(sum(n), 0), ifnull(sum(estimate), 0), ifnull(sum(state = 5 AND billed = 'yes'), 0)
              FROM job WHERE want = 0",
             [],
-            |row| Ok((row.get::<_, i64>(0)? as u64, Credits::from_micro(row.get(1)?), row.get::<_, i64>(2)? as u64)),
+            |row| {
+                Ok((
+                    row.get::<_, i64>(0)? as u64,
+                    Credits::from_micro(row.get(1)?),
+                    row.get::<_, i64>(2)? as u64,
+                ))
+            },
         )?;
         (totals.images_saved, totals.image_bytes) = self.db.query_row(
             "SELECT count(*), ifnull(sum(bytes), 0) FROM job JOIN image ON image.attempt = job.attempt
@@ -299,31 +291,5 @@ impl<'a> View<'a> {
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-}
-
-impl Progress {
-    fn count(&mut self, want: i64, state: State, jobs: u64) {
-        let paid_and_open =
-            matches!(state, State::Submitting | State::Submitted | State::Ready | State::Unknown);
-        match want {
-            0 => {}
-            // What is paid is collected whether the manifest still wants it or not.
-            _ if paid_and_open => {}
-            1 => {
-                self.total += jobs;
-                self.skipped += jobs;
-                return;
-            }
-            _ => return,
-        }
-        self.total += jobs;
-        match state {
-            State::Pending => self.pending += jobs,
-            State::Submitting | State::Submitted | State::Ready => self.in_flight += jobs,
-            State::Unknown => self.unknown += jobs,
-            State::Failed => self.failed += jobs,
-            State::Done => self.succeeded += jobs,
-        }
     }
 }

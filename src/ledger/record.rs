@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use super::claim::InFlight;
 use super::money::{self, Money};
 use super::start::now_ms;
 use super::{LedgerError, Store};
@@ -139,10 +140,8 @@ pub enum Outcome {
 /// A picture that is paid for and not here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToFetch {
-    /// The job's number in the ledger.
-    pub job: i64,
-    /// The attempt that bought it.
-    pub attempt: i64,
+    /// The task that made it.
+    pub task: InFlight,
     /// Its number among the attempt's pictures, from 1.
     pub number: u32,
     /// The attempt has several pictures, so that names carry the number.
@@ -160,21 +159,29 @@ pub struct ToFetch {
 /// Where a job stands after something was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its state.
+    /// Its id.
+    pub id: String,
+    /// Its state before.
+    pub before: State,
+    /// Its state now.
     pub state: State,
     /// Pictures that can be fetched now.
     pub fetch: Vec<ToFetch>,
     /// A pending job is not submitted before (milliseconds since 1970).
     pub due_at: Option<i64>,
+    /// The size that the rules promise for its pictures.
+    pub promised: Option<(u32, u32)>,
 }
 
 /// A job and the attempt that something happened to.
 struct Case {
     job: i64,
+    id: String,
     attempt: i64,
     state: State,
     outdated: bool,
     tries: u32,
+    promised: Option<(u32, u32)>,
     at: i64,
 }
 
@@ -255,6 +262,15 @@ impl Store {
         Ok((self.db.last_insert_rowid(), intent.key.clone()))
     }
 
+    /// Fails a pending job whose request can't be sent as it is.
+    pub fn unsendable(&self, job: i64, answer: &Answer) -> Result<(), LedgerError> {
+        let state = self
+            .db
+            .prepare_cached("SELECT state FROM job WHERE seq = ?1")?
+            .query_row([job], |row| row.get(0))?;
+        self.fail_job(job, state_of(state)?.next(Event::Unsendable)?, answer, "no")
+    }
+
     /// Writes what happened to a job's latest attempt and where that leads.
     pub fn record(&self, job: i64, attempt: i64, outcome: Outcome) -> Result<Recorded, LedgerError> {
         let case = self.case(job, attempt)?;
@@ -272,19 +288,22 @@ impl Store {
     }
 
     fn case(&self, job: i64, attempt: i64) -> Result<Case, LedgerError> {
-        let row = self
-            .db
+        let missing =
+            || LedgerError::Contradiction(format!("attempt {attempt} is not the latest of job {job}"));
+        self.db
             .prepare_cached(
-                "SELECT job.state, job.fingerprint <> attempt.fingerprint, job.tries
+                "SELECT job.state, job.fingerprint <> attempt.fingerprint, job.tries, job.id, job.width, job.height
                  FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.seq = ?1 AND attempt.id = ?2",
             )?
-            .query_row([job, attempt], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        let Some((state, outdated, tries)) = row else {
-            let text = format!("attempt {attempt} is not the latest of job {job}");
-            return Err(LedgerError::Contradiction(text));
-        };
-        Ok(Case { job, attempt, state: state_of(state)?, outdated, tries, at: now_ms() })
+            .query_row([job, attempt], |row| {
+                let (state, outdated): (i64, bool) = (row.get(0)?, row.get(1)?);
+                let size: (Option<u32>, Option<u32>) = (row.get(4)?, row.get(5)?);
+                let promised = Option::zip(size.0, size.1).filter(|_| !outdated);
+                let (tries, id, at) = (row.get(2)?, row.get(3)?, now_ms());
+                Ok(state_of(state).map(|state| Case { job, id, attempt, state, outdated, tries, promised, at }))
+            })
+            .optional()?
+            .ok_or_else(missing)?
     }
 
     fn released(
@@ -312,7 +331,7 @@ impl Store {
         self.db
             .prepare_cached("UPDATE job SET state = ?2, tries = tries - 1 WHERE seq = ?1")?
             .execute(params![case.job, next.number()])?;
-        Ok(Recorded::plain(next))
+        Ok(case.now(next))
     }
 
     /// A terminal failure. Refused submissions are free; what is lost stays paid.
@@ -341,7 +360,7 @@ impl Store {
                 paid
             ])?;
         self.fail_job(case.job, next, answer, if paid { "yes" } else { "no" })?;
-        Ok(Recorded::plain(next))
+        Ok(case.now(next))
     }
 
     pub(super) fn fail_job(
@@ -378,7 +397,7 @@ impl Store {
                 response
             ])?;
         self.set_state(case.job, next)?;
-        Ok(Recorded::plain(next))
+        Ok(case.now(next))
     }
 
     fn accepted(&self, case: &Case, taken: &Taken) -> Result<Recorded, LedgerError> {
@@ -397,7 +416,7 @@ impl Store {
                 taken.request_id
             ])?;
         self.set_state(case.job, next)?;
-        Ok(Recorded::plain(next))
+        Ok(case.now(next))
     }
 
     fn completed(
@@ -422,7 +441,7 @@ impl Store {
             insert.execute(params![case.attempt, number, link, expires_at])?;
         }
         self.set_state(case.job, next)?;
-        Ok(Recorded { fetch: self.to_fetch(case.attempt)?, ..Recorded::plain(next) })
+        Ok(Recorded { fetch: self.to_fetch(case.attempt)?, ..case.now(next) })
     }
 
     fn task_failed(
@@ -443,14 +462,14 @@ impl Store {
             .execute([case.attempt])?;
         if next == State::Failed {
             self.fail_job(case.job, next, answer, "no")?;
-            return Ok(Recorded::plain(next));
+            return Ok(case.now(next));
         }
         let due_at = again.map(|wait| case.at + wait.as_millis() as i64);
         let tries = if case.outdated { 0 } else { case.tries };
         self.db
             .prepare_cached("UPDATE job SET state = ?2, due_at = ?3, tries = ?4 WHERE seq = ?1")?
             .execute(params![case.job, next.number(), due_at, tries])?;
-        Ok(Recorded { due_at, ..Recorded::plain(next) })
+        Ok(Recorded { due_at, ..case.now(next) })
     }
 
     fn saved(&self, case: &Case, picture: &SavedPicture) -> Result<Recorded, LedgerError> {
@@ -479,7 +498,7 @@ impl Store {
         self.db
             .prepare_cached("UPDATE job SET state = ?2, tries = ?3, code = NULL, message = NULL, billed = NULL WHERE seq = ?1")?
             .execute(params![case.job, next.number(), tries])?;
-        Ok(Recorded::plain(next))
+        Ok(case.now(next))
     }
 
     fn file_missing(&self, case: &Case, numbers: &[u32]) -> Result<Recorded, LedgerError> {
@@ -494,7 +513,7 @@ impl Store {
             .prepare_cached("UPDATE attempt SET outcome = 'accepted' WHERE id = ?1")?
             .execute([case.attempt])?;
         self.set_state(case.job, next)?;
-        Ok(Recorded::plain(next))
+        Ok(case.now(next))
     }
 
     pub(super) fn set_state(&self, job: i64, state: State) -> Result<(), LedgerError> {
@@ -522,9 +541,16 @@ struct NewAttempt<'a> {
     at: i64,
 }
 
-impl Recorded {
-    fn plain(state: State) -> Self {
-        Self { state, fetch: Vec::new(), due_at: None }
+impl Case {
+    fn now(&self, state: State) -> Recorded {
+        Recorded {
+            id: self.id.clone(),
+            before: self.state,
+            state,
+            fetch: Vec::new(),
+            due_at: None,
+            promised: self.promised,
+        }
     }
 }
 

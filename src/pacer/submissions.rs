@@ -111,18 +111,19 @@ impl Pacer {
     }
 
     /// The provider said "too many" to a submission sent at `sent`, with
-    /// `in_flight` tasks known to be its work.
-    pub fn refused(&mut self, sent: Instant, retry_after: Option<Duration>, in_flight: u32) {
+    /// `in_flight` tasks known to be its work. Gives the wait that follows.
+    pub fn refused(&mut self, sent: Instant, retry_after: Option<Duration>, in_flight: u32) -> Duration {
         let now = Instant::now();
         let wait = retry_after.unwrap_or(DEFAULT_HOLD).max(spacing(self.limits, self.slowdown));
         self.hold(now + wait);
         if self.slowed_at.is_some_and(|slowed| sent <= slowed) {
-            return;
+            return wait;
         }
         self.slowed_at = Some(now);
         self.slowdown = (self.slowdown * SLOWER).min(SLOWEST);
         self.in_flight = (f64::from(in_flight).min(self.in_flight) / SLOWER).max(1.0);
         self.rebuild();
+        wait
     }
 
     /// The provider took a submission: climb a little.

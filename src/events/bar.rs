@@ -1,0 +1,124 @@
+//! A progress bar for terminals; remarkable events scroll above it.
+
+use std::fmt;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::plain::line;
+use super::text::duration;
+use super::{Event, Reporter, Snapshot};
+
+/// Redraws a second: enough to look alive, too few to flicker.
+const REDRAWS: u8 = 8;
+
+/// One bar of finished jobs, with what it takes to judge the run at a glance.
+pub struct Bar {
+    bar: ProgressBar,
+    color: bool,
+}
+
+impl Bar {
+    /// A bar on standard error.
+    #[must_use]
+    pub fn new(color: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(REDRAWS));
+        let bar_colors = if color { ".green/dim" } else { "" };
+        let template = format!("{{bar:24{bar_colors}}} {{pos}}/{{len}}  {{wide_msg}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        Self { bar, color }
+    }
+
+    fn show(&self, snapshot: &Snapshot) {
+        let jobs = &snapshot.jobs;
+        self.bar.set_length(jobs.total);
+        self.bar.set_position(jobs.succeeded + jobs.failed + jobs.unknown + jobs.skipped);
+        self.bar.set_message(summary(snapshot));
+    }
+}
+
+impl Reporter for Bar {
+    fn tell(&mut self, event: &Event, snapshot: &Snapshot) {
+        // Saved pictures move the bar; a line each would bury what matters.
+        if !matches!(event, Event::Saved { .. })
+            && let Some(line) = line(event, self.color)
+        {
+            self.bar.suspend(|| eprint_line(&line));
+        }
+        self.show(snapshot);
+    }
+
+    fn tick(&mut self, snapshot: &Snapshot) {
+        self.show(snapshot);
+    }
+
+    fn finish(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl fmt::Debug for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bar").finish_non_exhaustive()
+    }
+}
+
+fn eprint_line(line: &str) {
+    use std::io::Write;
+    // A closed terminal is no reason to stop paying attention to the run.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The figures beside the bar, the most important first: 80 columns cut the end.
+fn summary(snapshot: &Snapshot) -> String {
+    let jobs = &snapshot.jobs;
+    let mut parts = Vec::new();
+    for (count, word) in [(jobs.failed, "failed"), (jobs.unknown, "unknown"), (jobs.in_flight, "in flight")] {
+        if count > 0 {
+            parts.push(format!("{count} {word}"));
+        }
+    }
+    parts.push(match snapshot.budget {
+        Some(budget) => format!("{} of {budget:.0} credits", snapshot.credits),
+        None => format!("{} credits", snapshot.credits),
+    });
+    match (&snapshot.halted, snapshot.remaining()) {
+        (Some(why), _) => parts.push(why.clone()),
+        (None, Some(remaining)) if remaining > Duration::from_secs(1) => {
+            parts.push(format!("about {} left", duration(remaining)));
+        }
+        (None, _) => {}
+    }
+    parts.join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Credits, Tally};
+
+    #[test]
+    fn what_matters_most_stands_first() {
+        let snapshot = Snapshot {
+            jobs: Tally {
+                total: 100,
+                succeeded: 40,
+                failed: 2,
+                in_flight: 8,
+                pending: 50,
+                ..Tally::default()
+            },
+            credits: Credits::from_micro(12_340_000),
+            budget: Some(Credits::from_micro(1_700_000_000)),
+            finished: 42,
+            elapsed: Duration::from_secs(84),
+            ..Snapshot::default()
+        };
+        assert_eq!(
+            summary(&snapshot),
+            "2 failed · 8 in flight · 12.34 of 1700 credits · about 1 min 56 s left"
+        );
+    }
+}

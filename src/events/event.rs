@@ -1,0 +1,136 @@
+//! What can happen in a run, as data.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::job::{Credits, Tally};
+
+/// Something a user may want to know.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run begins.
+    Started {
+        /// Paid jobs of earlier runs that are collected now.
+        collecting: u64,
+    },
+    /// The provider took a submission.
+    Submitted {
+        /// The job.
+        id: String,
+        /// The provider's task.
+        task: String,
+    },
+    /// A picture is on disk, verified.
+    Saved {
+        /// The job.
+        id: String,
+        /// Path below the output folder.
+        path: String,
+        /// Length of the file.
+        bytes: u64,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The size the rules promise, where it is another one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        promised: Option<(u32, u32)>,
+    },
+    /// A job ended without its picture.
+    Failed {
+        /// The job.
+        id: String,
+        /// The error's code.
+        code: String,
+        /// The error's text.
+        message: String,
+    },
+    /// Another paid try follows.
+    TryingAgain {
+        /// The job.
+        id: String,
+        /// Why the last try failed.
+        code: String,
+        /// Wait before it.
+        after: Duration,
+    },
+    /// Nobody knows whether a submission was billed.
+    Unknown {
+        /// The job.
+        id: String,
+        /// What is known.
+        why: String,
+        /// What it may have cost.
+        at_risk: Credits,
+    },
+    /// The provider asks for patience.
+    Throttled {
+        /// Submissions wait this long.
+        wait: Duration,
+    },
+    /// The provider can't be reached, or can't serve; tried again by itself.
+    Delayed {
+        /// What is wrong.
+        why: String,
+        /// Submissions wait this long.
+        wait: Duration,
+    },
+    /// A picture could not be fetched this time.
+    FetchFailed {
+        /// The job.
+        id: String,
+        /// What is wrong.
+        why: String,
+        /// It is tried again in this run.
+        again: bool,
+    },
+    /// No more submissions in this run; collecting goes on.
+    Paused {
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The user or a limit stops the run.
+    Stopping {
+        /// Why.
+        why: String,
+        /// Paid jobs that are still collected.
+        collecting: u64,
+    },
+}
+
+/// How a run stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// Jobs by state.
+    pub jobs: Tally,
+    /// Pictures saved in this run.
+    pub images: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Credits held by all attempts of the ledger: used, reserved, at risk.
+    pub credits: Credits,
+    /// The budget, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Credits>,
+    /// Seconds since the run began.
+    pub elapsed: Duration,
+    /// Jobs finished in this run.
+    pub finished: u64,
+    /// Why submissions have stopped, if they have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halted: Option<String>,
+}
+
+impl Snapshot {
+    /// Time to the end at the pace of this run so far.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        let open = self.jobs.in_flight + if self.halted.is_some() { 0 } else { self.jobs.pending };
+        if self.finished == 0 || open == 0 {
+            return None;
+        }
+        Some(self.elapsed.mul_f64(open as f64 / self.finished as f64))
+    }
+}

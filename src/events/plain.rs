@@ -1,0 +1,97 @@
+//! One line an event, for logs and pipes.
+
+use std::io::Write;
+
+use super::text::{bytes, duration, printable};
+use super::{Event, Reporter, Snapshot};
+
+/// Writes a line for every event but the acceptance of a submission.
+#[derive(Debug)]
+pub struct Plain<W> {
+    out: W,
+    color: bool,
+}
+
+impl<W: Write + Send> Plain<W> {
+    /// Writes to `out`; `color` marks the state words.
+    #[must_use]
+    pub fn new(out: W, color: bool) -> Self {
+        Self { out, color }
+    }
+}
+
+impl<W: Write + Send> Reporter for Plain<W> {
+    fn tell(&mut self, event: &Event, snapshot: &Snapshot) {
+        if let Some(line) = line(event, self.color) {
+            let jobs = &snapshot.jobs;
+            let done = jobs.succeeded + jobs.failed + jobs.unknown + jobs.skipped;
+            let total = jobs.total.to_string();
+            // A closed pipe is no reason to stop paying attention to the run.
+            let _ = writeln!(self.out, "[{done:>width$}/{total}] {line}", width = total.len());
+        }
+    }
+}
+
+/// What a user reads about an event; `None` for what only a log needs.
+pub(super) fn line(event: &Event, color: bool) -> Option<String> {
+    let word = |code: u8, word: &str| {
+        if color { format!("\u{1b}[{code}m{word:>9}\u{1b}[0m") } else { format!("{word:>9}") }
+    };
+    Some(match event {
+        Event::Started { collecting: 0 } | Event::Submitted { .. } => return None,
+        Event::Started { collecting } => {
+            format!("{} {collecting} paid jobs of an earlier run", word(36, "collect"))
+        }
+        Event::Saved { path, bytes: length, width, height, promised, .. } => {
+            let note = match promised {
+                Some((w, h)) => format!(" (expected {w}x{h})"),
+                None => String::new(),
+            };
+            format!("{} {path}  {width}x{height}{note}  {}", word(32, "saved"), bytes(*length))
+        }
+        Event::Failed { id, code, message } => {
+            format!("{} {id}: {}: {}", word(31, "failed"), printable(code), printable(message))
+        }
+        Event::TryingAgain { id, code, after } => {
+            format!(
+                "{} {id}: {}; another paid try in {}",
+                word(33, "again"),
+                printable(code),
+                duration(*after)
+            )
+        }
+        Event::Unknown { id, why, at_risk } => {
+            format!("{} {id}: {}; {at_risk} credits at risk, held", word(35, "unknown"), printable(why))
+        }
+        Event::Throttled { wait } => {
+            format!("{} the provider asks for fewer submissions; {}", word(33, "wait"), duration(*wait))
+        }
+        Event::Delayed { why, wait } => {
+            format!("{} {}; next try in {}", word(33, "wait"), printable(why), duration(*wait))
+        }
+        Event::FetchFailed { id, why, again } => {
+            let next = if *again { "fetched again" } else { "left for the next run" };
+            format!("{} {id}: {}; {next}", word(33, "download"), printable(why))
+        }
+        Event::Paused { why } => format!("{} {}", word(31, "paused"), printable(why)),
+        Event::Stopping { why, collecting } => {
+            format!("{} {why}; {collecting} paid jobs are still collected", word(33, "stopping"))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_carry_a_count_and_no_control_characters() {
+        let mut plain = Plain::new(Vec::new(), false);
+        let mut snapshot = Snapshot::default();
+        snapshot.jobs.total = 120;
+        snapshot.jobs.succeeded = 7;
+        let failed = Event::Failed { id: "a".into(), code: "x".into(), message: "\u{1b}[2Jgone".into() };
+        plain.tell(&failed, &snapshot);
+        assert_eq!(String::from_utf8(plain.out).unwrap(), "[  7/120]    failed a: x:  [2Jgone\n");
+    }
+}

@@ -1,0 +1,402 @@
+//! The loop: starts every step that may start, waits for whatever happens
+//! first, and lets each outcome decide what its job needs next.
+//!
+//! Every job, new or resumed, passes through here in whatever state the ledger
+//! holds. The loop is the only place that waits; steps act once.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::clock::Clock;
+use super::fetch::{Fetch, Fetched};
+use super::halt::{Halt, Watch};
+use super::look::{Found, Watched};
+use super::queues::{Due, Queues};
+use super::schedule::first_look;
+use super::settings::{Settings, Stop, posts_on_the_wire};
+use super::shared::Shared;
+use super::submit::{Order, Submitted, Unstaged};
+use super::{Ended, RunError, Setup};
+use crate::events::{Event, Reporter, Snapshot};
+use crate::ledger::{LedgerError, Pending};
+use crate::pacer::{Gate, Pacer};
+
+/// Pending jobs loaded at once; more wait in the ledger.
+const LOAD: u32 = 256;
+
+/// Reads on the wire at once.
+const LOOKS: usize = 16;
+
+/// Reads and downloads that start a second, as long as nobody asks for less.
+const LOOKS_EVERY: Duration = Duration::from_millis(10);
+const FETCHES_EVERY: Duration = Duration::from_micros(200);
+const BURST: NonZeroU32 = NonZeroU32::new(16).expect("not zero");
+
+/// No new submission while so many pictures wait for a download.
+const BACKLOG: usize = 512;
+
+/// No new submission while a link dies within this time.
+const EXPIRY_MARGIN_MS: i64 = 2 * 60 * 60 * 1000;
+
+/// Room for the send time of every submission on the wire, twice.
+const SENDS: usize = 1024;
+
+/// How often the display learns that time passes.
+const TICK: Duration = Duration::from_millis(500);
+
+/// A finished step.
+pub(super) enum Step {
+    Reloaded(Result<Option<Pending>, LedgerError>),
+    Staged(Box<Result<Order, (Pending, Unstaged)>>),
+    Submitted(Box<Order>, Instant, Box<Submitted>),
+    Looked(Vec<(Watched, Found)>),
+    Fetched(Box<Fetch>, Box<Fetched>),
+}
+
+/// One run.
+pub(super) struct Driver {
+    pub(super) shared: Arc<Shared>,
+    pub(super) settings: Settings,
+    pub(super) reporter: Box<dyn Reporter>,
+    pub(super) snapshot: Snapshot,
+    pub(super) pacer: Pacer,
+    pub(super) look_gate: Gate,
+    pub(super) fetch_gate: Gate,
+    pub(super) watch: Watch,
+    pub(super) queues: Queues,
+    pub(super) ended: Ended,
+    steps: FuturesUnordered<BoxFuture<'static, Step>>,
+    sends: mpsc::Receiver<(u64, Instant)>,
+    stop: watch::Receiver<Stop>,
+    stopping: Stop,
+    /// The last pending job that was loaded.
+    cursor: i64,
+    /// No pending job is left in the ledger.
+    exhausted: bool,
+    taken_up: u64,
+    staging: usize,
+    pub(super) posting: usize,
+    looking: usize,
+    fetching: usize,
+    /// Tasks that the provider works on, and submissions on the wire.
+    pub(super) in_flight: usize,
+    /// Moving average of a POST's duration.
+    pub(super) post_duration: Duration,
+}
+
+impl Driver {
+    pub(super) fn new(setup: Setup, clock: Clock) -> Self {
+        let Setup { client, downloader, ledger, rescue, folder, settings, reporter, snapshot, ages, stop } =
+            setup;
+        let (sending, sends) = mpsc::channel(SENDS);
+        let one_by_one = AtomicBool::new(false);
+        let shared = Shared { client, downloader, ledger, rescue, folder, clock, sends: sending, one_by_one };
+        Self {
+            shared: Arc::new(shared),
+            pacer: Pacer::new(settings.limits, &ages),
+            look_gate: Gate::new(LOOKS_EVERY, BURST),
+            fetch_gate: Gate::new(FETCHES_EVERY, BURST),
+            watch: Watch::new(settings.stop_after, snapshot.jobs.total),
+            queues: Queues::default(),
+            ended: Ended::default(),
+            steps: FuturesUnordered::new(),
+            stopping: Stop::No,
+            cursor: 0,
+            exhausted: settings.submit.is_none(),
+            taken_up: 0,
+            staging: 0,
+            posting: 0,
+            looking: 0,
+            fetching: 0,
+            in_flight: 0,
+            post_duration: Duration::from_millis(500),
+            settings,
+            reporter,
+            snapshot,
+            sends,
+            stop,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Ended, RunError> {
+        self.resume().await?;
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.load().await?;
+            let wake = self.start();
+            if self.is_over() {
+                break;
+            }
+            let alarm = wake.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
+            tokio::select! {
+                biased;
+                Ok(()) = self.stop.changed() => self.on_stop(),
+                Some((slot, at)) = self.sends.recv() => self.pacer.sent(slot, at),
+                Some(step) = self.steps.next() => self.on_step(step),
+                () = sleep_until(alarm), if wake.is_some() => {}
+                _ = tick.tick() => self.on_tick(),
+            }
+        }
+        self.reporter.finish();
+        self.ended.overdue = self.queues.overdue() as u64;
+        self.ended.interrupted = self.stopping != Stop::No;
+        Ok(self.ended)
+    }
+
+    /// Takes up what earlier runs paid for.
+    async fn resume(&mut self) -> Result<(), RunError> {
+        if self.settings.collect {
+            let found = self.shared.ledger.write(|store| Ok((store.in_flight()?, store.ready()?)));
+            let (in_flight, ready) = found.await?;
+            let collecting = (in_flight.len() + ready.len()) as u64;
+            self.in_flight = in_flight.len();
+            for task in in_flight {
+                let due = task.accepted_at + first_look(task.estimated).as_millis() as i64;
+                let at = self.shared.clock.instant(due);
+                self.queues.later(at, Due::Look(Box::new(Watched::new(task))));
+            }
+            self.queues.fetch(ready, 0);
+            self.tell(Event::Started { collecting });
+        } else {
+            self.in_flight = self.snapshot.jobs.in_flight as usize;
+            self.tell(Event::Started { collecting: 0 });
+        }
+        Ok(())
+    }
+
+    /// Loads more pending jobs when few are left in memory.
+    async fn load(&mut self) -> Result<(), RunError> {
+        let loaded = self.queues.stage.len() + self.queues.orders.len();
+        if self.exhausted || self.may_not_submit() || loaded >= LOAD as usize / 2 {
+            return Ok(());
+        }
+        let left = self.settings.limit.map_or(u64::from(LOAD), |limit| limit - self.taken_up.min(limit));
+        let limit = LOAD.min(u32::try_from(left).unwrap_or(LOAD));
+        let (filter, cursor) = (self.settings.submit.clone().unwrap_or_default(), self.cursor);
+        let jobs = self.shared.ledger.write(move |store| store.pending(&filter, cursor, limit)).await?;
+        self.exhausted = jobs.len() < limit as usize || limit == 0;
+        self.taken_up += jobs.len() as u64;
+        let now = self.shared.clock.now_ms();
+        for job in jobs {
+            self.cursor = job.job;
+            match job.due_at.filter(|due| *due > now) {
+                Some(due) => self.queues.later(self.shared.clock.instant(due), Due::Stage(Box::new(job))),
+                None => self.queues.stage.push_back(job),
+            }
+        }
+        if self.settings.limit.is_some_and(|limit| self.taken_up >= limit) {
+            self.exhausted = true;
+        }
+        Ok(())
+    }
+
+    /// Starts every step that may start; gives the time to try again.
+    fn start(&mut self) -> Option<Instant> {
+        if self.ended.broken.is_some() {
+            return None;
+        }
+        let timers = self.queues.wake(Instant::now());
+        let fetches = self.start_fetches();
+        let looks = self.start_looks();
+        self.start_reloads();
+        self.start_staging();
+        let submissions = self.start_submissions();
+        let deadline = self.settings.deadline.filter(|_| self.stopping == Stop::No);
+        [timers, fetches, looks, submissions, deadline].into_iter().flatten().min()
+    }
+
+    /// What is paid comes first.
+    fn start_fetches(&mut self) -> Option<Instant> {
+        while self.fetching < self.settings.downloads as usize
+            && self.queues.backlog() > 0
+            && self.stopping < Stop::Leave
+        {
+            if let Err(until) = self.fetch_gate.turn() {
+                return Some(until);
+            }
+            let Some(fetch) = self.queues.next_fetch() else { break };
+            self.fetching += 1;
+            let shared = Arc::clone(&self.shared);
+            self.steps.push(Box::pin(async move {
+                let fetched = shared.fetch(&fetch).await;
+                Step::Fetched(Box::new(fetch), Box::new(fetched))
+            }));
+        }
+        None
+    }
+
+    fn start_looks(&mut self) -> Option<Instant> {
+        while self.looking < LOOKS && !self.queues.looks.is_empty() && self.stopping < Stop::Leave {
+            if let Err(until) = self.look_gate.turn() {
+                return Some(until);
+            }
+            let size = self.shared.look_size().min(self.queues.looks.len());
+            let batch: Vec<Watched> = self.queues.looks.drain(..size).collect();
+            self.looking += 1;
+            let (shared, attempts) = (Arc::clone(&self.shared), self.settings.attempts);
+            self.steps.push(Box::pin(async move { Step::Looked(shared.look(batch, attempts).await) }));
+        }
+        None
+    }
+
+    fn start_reloads(&mut self) {
+        for job in std::mem::take(&mut self.queues.reload) {
+            let Some(filter) = self.settings.submit.clone() else { continue };
+            let shared = Arc::clone(&self.shared);
+            self.steps.push(Box::pin(async move {
+                Step::Reloaded(shared.ledger.write(move |store| store.pending_job(&filter, job)).await)
+            }));
+        }
+    }
+
+    fn start_staging(&mut self) {
+        let most = posts_on_the_wire(self.settings.posts, self.pacer.rate(), self.post_duration);
+        while self.staging + self.queues.orders.len() < most && !self.may_not_submit() {
+            let Some(pending) = self.queues.stage.pop_front() else { return };
+            self.staging += 1;
+            let shared = Arc::clone(&self.shared);
+            self.steps.push(Box::pin(async move { Step::Staged(Box::new(shared.stage(pending).await)) }));
+        }
+    }
+
+    fn start_submissions(&mut self) -> Option<Instant> {
+        while !self.queues.orders.is_empty() && !self.may_not_submit() && self.has_room() {
+            if let Some(halt) = self.disk_is_short() {
+                // Downloads under way free nothing, but they end what is needed.
+                if self.in_flight + self.queues.backlog() + self.fetching == 0 {
+                    self.halt(halt);
+                }
+                return None;
+            }
+            let slot = match self.pacer.turn() {
+                Ok(slot) => slot,
+                Err(until) => return until,
+            };
+            let Some(order) = self.queues.orders.pop_front() else { break };
+            self.posting += 1;
+            self.in_flight += 1;
+            let (shared, budget) = (Arc::clone(&self.shared), self.settings.budget);
+            let ring = (slot % u64::from(self.settings.limits.count)) as i64;
+            self.steps.push(Box::pin(async move {
+                let begun = Instant::now();
+                let submitted = shared.submit(&order, slot, ring, budget).await;
+                // Whatever happened, the slot is used up.
+                shared.sending(slot, begun);
+                Step::Submitted(Box::new(order), begun, Box::new(submitted))
+            }));
+        }
+        None
+    }
+
+    fn has_room(&self) -> bool {
+        let posts = posts_on_the_wire(self.settings.posts, self.pacer.rate(), self.post_duration);
+        let dying = self
+            .queues
+            .first_expiry()
+            .is_some_and(|expiry| expiry - self.shared.clock.now_ms() < EXPIRY_MARGIN_MS);
+        self.posting < posts
+            && self.in_flight < self.pacer.in_flight() as usize
+            && self.queues.backlog() < BACKLOG
+            && !dying
+    }
+
+    fn may_not_submit(&self) -> bool {
+        self.settings.submit.is_none()
+            || self.stopping != Stop::No
+            || self.ended.halted.is_some()
+            || self.ended.broken.is_some()
+    }
+
+    fn is_over(&self) -> bool {
+        if !self.steps.is_empty() {
+            return false;
+        }
+        let submitted = self.may_not_submit() || (self.exhausted && self.queues.nothing_to_submit());
+        let collected = !self.settings.collect || self.queues.only_overdue() || self.ended.broken.is_some();
+        self.stopping == Stop::Leave || (submitted && collected)
+    }
+
+    fn on_stop(&mut self) {
+        let asked = *self.stop.borrow_and_update();
+        if asked > self.stopping {
+            self.stopping = asked;
+            let why = match asked {
+                Stop::Drain | Stop::No => "no new submissions (once more to leave at once)",
+                Stop::Leave => "finishing what is on the wire",
+            };
+            self.tell_stopping(why);
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if self.stopping == Stop::No && self.settings.deadline.is_some_and(|at| at <= Instant::now()) {
+            self.stopping = Stop::Drain;
+            self.tell_stopping("the time limit is reached: no new submissions");
+        }
+        self.snapshot.elapsed = self.shared.clock.elapsed();
+        self.reporter.tick(&self.snapshot);
+    }
+
+    fn tell_stopping(&mut self, why: &str) {
+        self.snapshot.halted = Some("stopping".into());
+        self.tell(Event::Stopping { why: why.into(), collecting: self.snapshot.jobs.in_flight });
+    }
+
+    fn on_step(&mut self, step: Step) {
+        match step {
+            Step::Reloaded(Ok(pending)) => self.queues.stage.extend(pending),
+            Step::Reloaded(Err(error)) => self.broken(error),
+            Step::Staged(staged) => {
+                self.staging -= 1;
+                self.on_staged(*staged);
+            }
+            Step::Submitted(order, begun, submitted) => {
+                self.posting -= 1;
+                self.post_duration = (self.post_duration * 7 + begun.elapsed()) / 8;
+                self.on_submitted(*order, begun, *submitted);
+            }
+            Step::Looked(found) => {
+                self.looking -= 1;
+                for (watched, found) in found {
+                    self.on_found(watched, found);
+                }
+            }
+            Step::Fetched(fetch, fetched) => {
+                self.fetching -= 1;
+                self.on_fetched(*fetch, *fetched);
+            }
+        }
+    }
+
+    /// No more submissions; the first reason is the one that is told.
+    pub(super) fn halt(&mut self, halt: Halt) {
+        if self.ended.halted.is_none() {
+            let why = halt.sentence();
+            self.snapshot.halted = Some("paused".into());
+            self.ended.halted = Some(halt);
+            self.tell(Event::Paused { why });
+        }
+    }
+
+    /// The ledger failed: what is on the wire finishes, nothing new starts.
+    pub(super) fn broken(&mut self, error: LedgerError) {
+        if self.ended.broken.is_none() {
+            self.tell(Event::Paused { why: format!("the ledger can't be written: {error}") });
+            self.ended.broken = Some(error);
+        }
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.snapshot.elapsed = self.shared.clock.elapsed();
+        self.reporter.tell(&event, &self.snapshot);
+    }
+}

@@ -1,0 +1,157 @@
+//! Before a run: the files on disk against the ledger. Decided moves happen,
+//! missing pictures are fetched again, pictures that a crash kept out of the
+//! ledger are adopted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::download::{Format, hash, relocate, sweep, verify};
+use crate::ledger::{Answer, Kept, LedgerError, Move, Outcome, SavedPicture, Store, ToFetch};
+
+/// What was put right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Pictures that were on disk and not in the ledger.
+    pub adopted: u64,
+    /// Jobs whose pictures are missing or damaged and are fetched again.
+    pub refetched: u64,
+    /// Jobs whose pictures are missing, and whose links are dead.
+    pub lost: u64,
+}
+
+/// Brings files and ledger together. After an unclean end, temporary files go
+/// and unrecorded pictures are adopted; otherwise names and sizes are compared
+/// and nothing is hashed.
+pub fn reconcile(store: &Store, unclean: bool, now_ms: i64) -> Result<Reconciled, LedgerError> {
+    let mut reconciled = Reconciled::default();
+    let moves = store.moves()?;
+    for decided in &moves {
+        set_out(store.folder(), decided)?;
+    }
+    for decided in &moves {
+        arrive(store, decided)?;
+    }
+    if unclean {
+        for folder in ["images", "replaced"] {
+            let folder = store.folder().join(folder);
+            sweep(&folder).map_err(|source| LedgerError::File { path: folder, source })?;
+        }
+        for picture in store.ready()? {
+            reconciled.adopted += u64::from(adopt(store, &picture)?);
+        }
+    }
+    miss(store, now_ms, &mut reconciled)?;
+    Ok(reconciled)
+}
+
+/// First half of a move: the file leaves its old name. All files leave before
+/// the first arrives, so that jobs may swap names. The hash says which file is
+/// which, so that a move may be cut short anywhere and be taken up again.
+fn set_out(root: &Path, decided: &Move) -> Result<(), LedgerError> {
+    let between = between(decided);
+    if holds(root, &decided.to, decided)
+        || holds(root, &between, decided)
+        || !holds(root, &decided.from, decided)
+    {
+        return Ok(());
+    }
+    relocate(root, Path::new(&decided.from), Path::new(&between))
+        .map_err(|source| LedgerError::File { path: root.join(&decided.from), source })
+}
+
+/// Second half: the file takes its new name. A picture that is nowhere is
+/// found missing after this, and fetched again.
+fn arrive(store: &Store, decided: &Move) -> Result<(), LedgerError> {
+    let (root, between) = (store.folder(), between(decided));
+    if !holds(root, &decided.to, decided) && holds(root, &between, decided) {
+        step_aside(root, &decided.to)
+            .and_then(|()| relocate(root, Path::new(&between), Path::new(&decided.to)))
+            .map_err(|source| LedgerError::File { path: root.join(&decided.to), source })?;
+    }
+    store.transaction(|store| store.moved(decided.attempt, decided.number))
+}
+
+fn holds(root: &Path, path: &str, decided: &Move) -> bool {
+    hash(&root.join(path)).is_ok_and(|found| found == decided.sha256)
+}
+
+fn between(decided: &Move) -> String {
+    format!("replaced/moving-{}-{}", decided.attempt, decided.number)
+}
+
+/// Whatever has the name now belongs to a move that comes later, or to nobody.
+fn step_aside(root: &Path, name: &str) -> io::Result<()> {
+    match fs::symlink_metadata(root.join(name)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => relocate(root, Path::new(name), &aside(name)),
+    }
+}
+
+fn aside(name: &str) -> PathBuf {
+    let file = Path::new(name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    PathBuf::from(format!("replaced/found-{:08x}-{file}", fastrand::u32(..)))
+}
+
+/// Takes a verified file under the final name of a picture that is paid for
+/// and not recorded. Only this program gives such names, and only to complete
+/// files; earlier versions of the job are recorded and recognised.
+fn adopt(store: &Store, picture: &ToFetch) -> Result<bool, LedgerError> {
+    let folder = if picture.outdated { "replaced" } else { "images" };
+    let number = picture.numbered.then_some(picture.number);
+    for format in [Format::Png, Format::Jpeg, Format::WebP] {
+        let path = Path::new(folder).join(picture.path.file(number, format.extension()));
+        let Ok(facts) = verify(&store.folder().join(&path)) else { continue };
+        if facts.format != format || store.is_recorded(picture.task.job, &facts.sha256)? {
+            continue;
+        }
+        let saved = SavedPicture {
+            number: picture.number,
+            path: path.display().to_string(),
+            sha256: facts.sha256,
+            bytes: facts.bytes,
+            width: facts.width,
+            height: facts.height,
+            format: format.name().to_owned(),
+        };
+        let (job, attempt) = (picture.task.job, picture.task.attempt);
+        store.transaction(|store| store.record(job, attempt, Outcome::Saved(saved)))?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Finds recorded pictures that are gone or cut short.
+fn miss(store: &Store, now_ms: i64, reconciled: &mut Reconciled) -> Result<(), LedgerError> {
+    let mut missing: BTreeMap<(i64, i64), Vec<Kept>> = BTreeMap::new();
+    store.each_kept(|kept| {
+        let whole = fs::metadata(store.folder().join(&kept.path))
+            .is_ok_and(|file| file.is_file() && file.len() == kept.bytes);
+        if !whole {
+            missing.entry((kept.job, kept.attempt)).or_default().push(kept);
+        }
+    })?;
+    for ((job, attempt), pictures) in missing {
+        let alive = pictures.iter().any(|picture| picture.expires_at > now_ms);
+        for picture in &pictures {
+            // What is left of it would stand in the way of the whole file.
+            step_aside(store.folder(), &picture.path)
+                .map_err(|source| LedgerError::File { path: store.folder().join(&picture.path), source })?;
+        }
+        let outcome = if alive {
+            reconciled.refetched += 1;
+            Outcome::FileMissing { numbers: pictures.iter().map(|picture| picture.number).collect() }
+        } else {
+            reconciled.lost += 1;
+            Outcome::Lost(Answer {
+                code: "picture_lost".into(),
+                message: format!("{} is gone from the output folder, and its link is dead", pictures[0].path),
+                ..Answer::default()
+            })
+        };
+        store.transaction(|store| store.record(job, attempt, outcome))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The step that looks at tasks, up to fifty with one request.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::shared::Shared;
+use super::submit::LINK_LIFE_MS;
+use crate::api::{LookError, ManyLooks, Retry, Status, Task, may_try_again};
+use crate::ledger::{Answer, InFlight, LedgerError, Outcome, Recorded};
+
+/// A completed task without links is read again this often before it counts
+/// as paid for nothing.
+const EMPTY_LOOKS: u32 = 5;
+
+/// A task that is waited for.
+#[derive(Clone, Debug)]
+pub(super) struct Watched {
+    pub(super) task: InFlight,
+    /// Looks that found it unfinished, in this run.
+    pub(super) looks: u32,
+    /// Looks that found it completed and without links.
+    pub(super) empty: u32,
+    /// Looked at in this run while it was overdue.
+    pub(super) overdue: bool,
+    /// Its links failed so often, and are wanted afresh.
+    pub(super) refreshes: u32,
+    /// The key was refused so often when it was looked at.
+    pub(super) refused: u32,
+}
+
+impl Watched {
+    pub(super) fn new(task: InFlight) -> Self {
+        Self { task, looks: 0, empty: 0, overdue: false, refreshes: 0, refused: 0 }
+    }
+}
+
+/// What a look at one task found.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Nothing yet: look again.
+    Unfinished,
+    /// The state changed.
+    Ended { recorded: Recorded, failure: Option<(Answer, Option<Duration>)> },
+    /// The look itself failed.
+    Error(LookError),
+    /// The ledger failed.
+    Broken(LedgerError),
+}
+
+impl Shared {
+    /// How many tasks one look may take.
+    pub(super) fn look_size(&self) -> usize {
+        if self.one_by_one.load(Ordering::Relaxed) { 1 } else { crate::api::MANY }
+    }
+
+    /// Looks at tasks and records what ended.
+    pub(super) async fn look(&self, watched: Vec<Watched>, attempts: u32) -> Vec<(Watched, Found)> {
+        let reports = if watched.len() == 1 {
+            self.read_one(&watched[0]).await
+        } else {
+            self.read_many(&watched).await
+        };
+        let recorded = watched.into_iter().zip(reports).map(async |(mut watched, report)| {
+            let found = match report {
+                Ok(task) => self.judge(&mut watched, task, attempts).await,
+                Err(LookError::NotFound(_)) if self.is_long_gone(&watched.task) => {
+                    let text = "the API no longer knows the task, more than a day after it took it";
+                    self.lose(&watched.task, "task_not_found", text).await
+                }
+                Err(error) => Found::Error(error),
+            };
+            (watched, found)
+        });
+        join_all(recorded).await
+    }
+
+    async fn read_one(&self, watched: &Watched) -> Vec<Result<Task, LookError>> {
+        vec![self.client.read(&watched.task.task).await]
+    }
+
+    async fn read_many(&self, watched: &[Watched]) -> Vec<Result<Task, LookError>> {
+        let ids: Vec<String> = watched.iter().map(|watched| watched.task.task.clone()).collect();
+        let mut tasks = match self.client.read_many(&ids).await {
+            ManyLooks::Tasks(tasks) => tasks,
+            ManyLooks::Unsupported { why } => {
+                tracing::info!(%why, "this API has no batch read: tasks are read one by one");
+                self.one_by_one.store(true, Ordering::Relaxed);
+                return later(watched.len(), "the API has no batch read");
+            }
+            ManyLooks::Failed(error) => return watched.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut reports = Vec::with_capacity(ids.len());
+        for id in &ids {
+            reports.push(match tasks.iter().position(|task| task.id == *id) {
+                Some(index) => Ok(tasks.swap_remove(index)),
+                // A missing id says nothing in a batch; alone it does.
+                None => self.client.read(id).await,
+            });
+        }
+        reports
+    }
+
+    async fn judge(&self, watched: &mut Watched, report: Task, attempts: u32) -> Found {
+        let (outcome, failure) = match report.status {
+            Status::Completed { links } if links.is_empty() && watched.empty < EMPTY_LOOKS => {
+                watched.empty += 1;
+                return Found::Unfinished;
+            }
+            Status::Completed { links } if links.is_empty() => {
+                let text = "the task completed and named no picture";
+                return self.lose(&watched.task, "completed_without_pictures", text).await;
+            }
+            Status::Completed { links } => {
+                let expires_at = self.expiry(&watched.task);
+                (Outcome::Completed { links, used: report.used, expires_at }, None)
+            }
+            Status::Failed { code, message } => {
+                let again = match may_try_again(&code) {
+                    Retry::Paid { after } if watched.task.tries < attempts => Some(after),
+                    Retry::Paid { .. } | Retry::Never | Retry::OnlyIfAsked => None,
+                };
+                let answer = Answer { code, message, ..Answer::default() };
+                (Outcome::TaskFailed { answer: answer.clone(), again }, Some((answer, again)))
+            }
+            Status::Pending | Status::Processing => return Found::Unfinished,
+            Status::Other(status) => {
+                tracing::debug!(%status, task = %watched.task.task, "an unknown status; looking on");
+                return Found::Unfinished;
+            }
+        };
+        self.end(&watched.task, outcome, failure).await
+    }
+
+    async fn lose(&self, task: &InFlight, code: &str, message: &str) -> Found {
+        let answer = Answer { code: code.into(), message: message.into(), ..Answer::default() };
+        self.end(task, Outcome::Lost(answer.clone()), Some((answer, None))).await
+    }
+
+    async fn end(
+        &self,
+        task: &InFlight,
+        outcome: Outcome,
+        failure: Option<(Answer, Option<Duration>)>,
+    ) -> Found {
+        let (job, attempt) = (task.job, task.attempt);
+        match self.ledger.write(move |store| store.record(job, attempt, outcome)).await {
+            Ok(recorded) => Found::Ended { recorded, failure },
+            Err(error) => Found::Broken(error),
+        }
+    }
+
+    /// Its pictures are gone wherever they were.
+    fn is_long_gone(&self, task: &InFlight) -> bool {
+        self.clock.now_ms() - task.accepted_at > LINK_LIFE_MS
+    }
+
+    /// The earliest time at which links may die: a task that is read late may
+    /// have completed long ago.
+    fn expiry(&self, task: &InFlight) -> i64 {
+        let soonest = task.accepted_at + task.estimated.map_or(0, |estimated| estimated.as_millis() as i64);
+        soonest.min(self.clock.now_ms()) + LINK_LIFE_MS
+    }
+}
+
+fn later(count: usize, why: &str) -> Vec<Result<Task, LookError>> {
+    (0..count)
+        .map(|_| Err(LookError::Transient { why: why.into(), retry_after: Some(Duration::ZERO) }))
+        .collect()
+}

@@ -1,0 +1,317 @@
+//! What each outcome of a step means for its job and for the run.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::driver::Driver;
+use super::fetch::{Fetch, Fetched, Next, after_failure};
+use super::halt::Halt;
+use super::look::{Found, Watched};
+use super::queues::Due;
+use super::schedule::{OVERDUE_EVERY, first_look, next_look};
+use super::submit::{Again, Order, Submitted, Unstaged};
+use crate::api::LookError;
+use crate::download::FetchError;
+use crate::events::Event;
+use crate::job::State;
+use crate::ledger::{Answer, InFlight, Money, Pending, Recorded, Taken};
+use crate::pacer::backoff;
+
+/// A picture's usual length, for the room a disk needs (a 2K PNG).
+const USUAL_PICTURE: u64 = 3 << 20;
+
+/// Room that is never planned away: the ledger grows too.
+const SPARE_DISK: u64 = 2 << 20;
+
+/// A task whose look the key was refused for so often is left for another run.
+const KEY_REFUSALS: u32 = 5;
+
+impl Driver {
+    pub(super) fn on_staged(&mut self, staged: Result<Order, (Pending, Unstaged)>) {
+        match staged {
+            Ok(order) => self.queues.orders.push_back(order),
+            Err((pending, Unstaged::Failed(answer))) => {
+                self.snapshot.jobs.shift(State::Pending, State::Failed);
+                self.job_ended(true);
+                self.tell(Event::Failed { id: pending.id, code: answer.code, message: answer.message });
+            }
+            Err((pending, Unstaged::Later(why))) => {
+                let wait = self.provider_failed(&why, false, None);
+                self.queues.later(Instant::now() + wait, Due::Stage(Box::new(pending)));
+            }
+            Err((_, Unstaged::Ledger(error))) => self.broken(error),
+        }
+    }
+
+    pub(super) fn on_submitted(&mut self, order: Order, begun: Instant, submitted: Submitted) {
+        match submitted {
+            Submitted::Taken { recorded, attempt, taken } => self.on_taken(&order, &recorded, attempt, taken),
+            Submitted::Refused { recorded, answer } => {
+                self.in_flight -= 1;
+                self.ended.sent += 1;
+                self.watch.answered();
+                self.moved(State::Pending, &recorded);
+                self.job_ended(true);
+                self.tell(Event::Failed { id: recorded.id, code: answer.code, message: answer.message });
+            }
+            Submitted::Again(again) => {
+                self.in_flight -= 1;
+                self.on_again(order, begun, again);
+            }
+            Submitted::Unknown { recorded, why, retry_after } => {
+                self.ended.sent += 1;
+                self.in_flight -= 1;
+                self.on_unknown(&order, recorded, why, retry_after);
+            }
+            Submitted::NoMoney(money) => {
+                self.in_flight -= 1;
+                self.halt(match money {
+                    Money::OverBudget { estimate, left } => Halt::Budget { estimate, left },
+                    Money::Unpriced => Halt::Unpriced { model: order.pending.request.model.clone() },
+                });
+            }
+            Submitted::Broken(error) => {
+                self.in_flight -= 1;
+                self.broken(error);
+            }
+        }
+    }
+
+    fn on_taken(&mut self, order: &Order, recorded: &Recorded, attempt: i64, taken: Taken) {
+        self.ended.sent += 1;
+        self.ended.accepted += 1;
+        self.watch.answered();
+        self.pacer.accepted();
+        self.snapshot.jobs.shift(State::Pending, recorded.state);
+        self.snapshot.credits += taken.reserved.or(order.pending.estimate).unwrap_or_default();
+        self.tell(Event::Submitted { id: recorded.id.clone(), task: taken.task.clone() });
+        if recorded.state == State::Ready {
+            self.in_flight -= 1;
+            self.queues.fetch(recorded.fetch.clone(), 0);
+            return;
+        }
+        if !self.settings.collect {
+            return;
+        }
+        let at = Instant::now() + first_look(taken.estimated);
+        let task = InFlight {
+            job: order.pending.job,
+            attempt,
+            task: taken.task,
+            accepted_at: self.shared.clock.now_ms(),
+            estimated: taken.estimated,
+            tries: order.pending.tries + 1,
+        };
+        self.queues.later(at, Due::Look(Box::new(Watched::new(task))));
+    }
+
+    /// Nothing was bought: the order keeps its place at the head of the queue.
+    fn on_again(&mut self, order: Order, begun: Instant, again: Again) {
+        self.ended.sent += u64::from(!matches!(again, Again::NeverSent { .. }));
+        self.queues.orders.push_front(order);
+        match again {
+            Again::Throttled { retry_after } => {
+                self.ended.throttled += 1;
+                self.watch.answered();
+                let in_flight = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
+                let wait = self.pacer.refused(begun, retry_after, in_flight);
+                self.tell(Event::Throttled { wait });
+            }
+            Again::Unavailable { why, retry_after } => {
+                let wait = self.provider_failed(&why, true, retry_after);
+                self.pacer.hold(Instant::now() + wait);
+            }
+            Again::NeverSent { why } => {
+                let wait = self.provider_failed(&why, false, None);
+                self.pacer.hold(Instant::now() + wait);
+            }
+            Again::Balance(why) => self.halt(Halt::Balance(why)),
+            Again::Key(why) => self.halt(Halt::Key(why)),
+        }
+    }
+
+    fn on_unknown(&mut self, order: &Order, recorded: Recorded, why: String, retry_after: Option<Duration>) {
+        self.moved(State::Pending, &recorded);
+        let at_risk = order.pending.estimate.unwrap_or_default();
+        self.snapshot.credits += at_risk;
+        self.tell(Event::Unknown { id: recorded.id, why, at_risk });
+        let (wait, halt) = self.watch.unknown();
+        if let Some(wait) = wait.into_iter().chain(retry_after).max() {
+            self.pacer.hold(Instant::now() + wait);
+            let why = "several submissions in a row have an unknown outcome".into();
+            self.tell(Event::Delayed { why, wait });
+        }
+        if let Some(halt) = halt {
+            self.halt(halt);
+        }
+    }
+
+    /// A free try failed; gives the wait before the next.
+    fn provider_failed(&mut self, why: &str, reached: bool, retry_after: Option<Duration>) -> Duration {
+        let (row, halt) = self.watch.unavailable(why, reached);
+        let wait = retry_after.unwrap_or_default().max(backoff(row, fastrand::f64()));
+        match halt {
+            Some(halt) => self.halt(halt),
+            None => self.tell(Event::Delayed { why: why.to_owned(), wait }),
+        }
+        wait
+    }
+
+    pub(super) fn on_found(&mut self, mut watched: Watched, found: Found) {
+        match found {
+            Found::Ended { recorded, failure: None } => {
+                self.in_flight =
+                    self.in_flight.saturating_sub(usize::from(recorded.before == State::Submitted));
+                self.moved(recorded.before, &recorded);
+                self.queues.fetch(recorded.fetch, watched.refreshes);
+            }
+            Found::Ended { recorded, failure: Some((answer, again)) } => {
+                self.in_flight =
+                    self.in_flight.saturating_sub(usize::from(recorded.before == State::Submitted));
+                self.on_task_failed(watched.task.job, recorded, answer, again);
+            }
+            Found::Unfinished => {
+                watched.looks += 1;
+                self.look_again(watched, Duration::ZERO);
+            }
+            Found::Error(error) => self.on_look_error(watched, error),
+            Found::Broken(error) => self.broken(error),
+        }
+    }
+
+    fn on_task_failed(&mut self, job: i64, recorded: Recorded, answer: Answer, again: Option<Duration>) {
+        self.moved(recorded.before, &recorded);
+        if recorded.state == State::Pending {
+            let at = recorded.due_at.map_or_else(Instant::now, |due| self.shared.clock.instant(due));
+            self.queues.later(at, Due::Reload(job));
+            let after = again.unwrap_or_default();
+            self.tell(Event::TryingAgain { id: recorded.id, code: answer.code, after });
+            return;
+        }
+        self.job_ended(true);
+        self.tell(Event::Failed { id: recorded.id, code: answer.code, message: answer.message });
+    }
+
+    fn on_look_error(&mut self, mut watched: Watched, error: LookError) {
+        let wait = match error {
+            LookError::Throttled { retry_after } => {
+                let wait = retry_after.unwrap_or(Duration::from_secs(5));
+                self.look_gate.hold(Instant::now() + wait);
+                wait
+            }
+            LookError::KeyRefused(refusal) => {
+                self.halt(Halt::Key(format!("HTTP {} {}", refusal.http_status, refusal.code)));
+                watched.refused += 1;
+                if watched.refused >= KEY_REFUSALS {
+                    // Nothing can be collected with this key; the ledger keeps the task.
+                    return;
+                }
+                Duration::ZERO
+            }
+            LookError::Transient { why, retry_after } => {
+                tracing::debug!(%why, task = %watched.task.task, "a look failed");
+                retry_after.unwrap_or_default()
+            }
+            // Perhaps not yet; a task that stays unknown becomes overdue.
+            LookError::NotFound(_) => Duration::ZERO,
+        };
+        watched.looks += 1;
+        self.look_again(watched, wait);
+    }
+
+    fn look_again(&mut self, mut watched: Watched, at_least: Duration) {
+        let age = self.shared.clock.now_ms() - watched.task.accepted_at;
+        watched.overdue = age > self.settings.overdue.as_millis() as i64;
+        let wait = if watched.overdue { OVERDUE_EVERY } else { next_look(watched.looks, fastrand::f64()) };
+        self.queues.later(Instant::now() + wait.max(at_least), Due::Look(Box::new(watched)));
+    }
+
+    pub(super) fn on_fetched(&mut self, mut fetch: Fetch, fetched: Fetched) {
+        match fetched {
+            Fetched::Saved { recorded, saved } => {
+                self.queues.forget(&fetch.picture);
+                self.moved(recorded.before, &recorded);
+                self.snapshot.images += 1;
+                self.snapshot.bytes += saved.bytes;
+                if recorded.state != State::Ready {
+                    self.job_ended(false);
+                }
+                let promised = recorded.promised.filter(|size| *size != (saved.width, saved.height));
+                self.tell(Event::Saved {
+                    id: recorded.id,
+                    path: saved.path,
+                    bytes: saved.bytes,
+                    width: saved.width,
+                    height: saved.height,
+                    promised,
+                });
+                if recorded.state == State::Pending {
+                    self.queues.later(Instant::now(), Due::Reload(fetch.picture.task.job));
+                }
+            }
+            Fetched::Lost { recorded, why } => {
+                self.queues.forget(&fetch.picture);
+                self.moved(recorded.before, &recorded);
+                self.job_ended(true);
+                self.tell(Event::Failed { id: recorded.id, code: "picture_lost".into(), message: why });
+            }
+            Fetched::Failed(error) => {
+                fetch.failures += 1;
+                self.on_fetch_failed(fetch, &error);
+            }
+            Fetched::Broken(error) => self.broken(error),
+        }
+    }
+
+    fn on_fetch_failed(&mut self, fetch: Fetch, error: &FetchError) {
+        let next = after_failure(error, fetch.failures, fastrand::f64());
+        let id = fetch.picture.path.to_string();
+        let again = next != Next::Leave;
+        self.tell(Event::FetchFailed { id, why: error.to_string(), again });
+        if error.is_full() {
+            self.halt(Halt::Disk("the disk is full".into()));
+        }
+        match next {
+            Next::Again(wait) => self.queues.later(Instant::now() + wait, Due::Fetch(Box::new(fetch))),
+            Next::Refresh(wait) => {
+                // A fresh report carries fresh links.
+                self.queues.forget(&fetch.picture);
+                let mut watched = Watched::new(fetch.picture.task);
+                watched.refreshes = fetch.failures;
+                self.queues.later(Instant::now() + wait, Due::Look(Box::new(watched)));
+            }
+            Next::Leave => {
+                self.queues.forget(&fetch.picture);
+                self.ended.left += 1;
+            }
+        }
+    }
+
+    /// A job went from one state to another.
+    fn moved(&mut self, before: State, recorded: &Recorded) {
+        self.snapshot.jobs.shift(before, recorded.state);
+    }
+
+    fn job_ended(&mut self, failed: bool) {
+        self.snapshot.finished += 1;
+        if let Some(halt) = self.watch.finished(failed) {
+            self.halt(halt);
+        }
+    }
+
+    /// Buying goes on only while the disk takes what is bought. Pictures
+    /// under way may still be stored and make the need smaller.
+    pub(super) fn disk_is_short(&self) -> Option<Halt> {
+        let disk = rustix::fs::statvfs(&self.shared.folder).ok()?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let seen = self.snapshot.bytes.checked_div(self.snapshot.images);
+        let picture = seen.map_or(USUAL_PICTURE, |mean| mean * 2);
+        let coming = (self.in_flight + self.queues.backlog() + 1) as u64;
+        let needed = SPARE_DISK + coming * picture;
+        let (free_text, needed_text) = (crate::events::bytes(free), crate::events::bytes(needed));
+        (free < needed).then(|| {
+            Halt::Disk(format!("the disk has {free_text} left, and what is under way needs {needed_text}"))
+        })
+    }
+}

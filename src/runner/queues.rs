@@ -1,0 +1,238 @@
+//! What a run has to do, in the order in which it should be done. Everything
+//! that waits is an entry here; only steps that are due become futures.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashSet, VecDeque};
+
+use tokio::time::Instant;
+
+use super::fetch::Fetch;
+use super::look::Watched;
+use super::submit::Order;
+use crate::ledger::{Pending, ToFetch};
+
+/// Something that becomes due.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// A pending job whose wait is over.
+    Stage(Box<Pending>),
+    /// A job that became pending again, to be loaded afresh.
+    Reload(i64),
+    Look(Box<Watched>),
+    Fetch(Box<Fetch>),
+}
+
+#[derive(Debug)]
+struct Timer {
+    at: Instant,
+    order: u64,
+    due: Due,
+}
+
+/// Pictures to fetch: the link that dies first comes first.
+#[derive(Debug)]
+struct Urgent(Fetch, u64);
+
+/// The work of a run.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    timers: BinaryHeap<Timer>,
+    order: u64,
+    /// Jobs to load afresh.
+    pub(super) reload: VecDeque<i64>,
+    /// Pending jobs whose requests are to be completed.
+    pub(super) stage: VecDeque<Pending>,
+    /// Complete requests that wait for their turn.
+    pub(super) orders: VecDeque<Order>,
+    pub(super) looks: VecDeque<Watched>,
+    fetches: BinaryHeap<Urgent>,
+    /// Pictures that are queued, under way or waiting for a second try.
+    known: HashSet<(i64, u32)>,
+    /// Timers by kind, to know when a run is over.
+    waiting_jobs: usize,
+    waiting_fetches: usize,
+    waiting_looks: usize,
+    waiting_overdue: usize,
+}
+
+impl Queues {
+    pub(super) fn later(&mut self, at: Instant, due: Due) {
+        *self.counter(&due) += 1;
+        self.order += 1;
+        self.timers.push(Timer { at, order: self.order, due });
+    }
+
+    /// Moves what is due by `now` to its queue; gives the time of the next.
+    pub(super) fn wake(&mut self, now: Instant) -> Option<Instant> {
+        while let Some(timer) = self.timers.peek() {
+            if timer.at > now {
+                return Some(timer.at);
+            }
+            if let Some(Timer { due, .. }) = self.timers.pop() {
+                *self.counter(&due) -= 1;
+                match due {
+                    Due::Stage(pending) => self.stage.push_back(*pending),
+                    Due::Reload(job) => self.reload.push_back(job),
+                    Due::Look(watched) => self.looks.push_back(*watched),
+                    Due::Fetch(fetch) => self.push(*fetch),
+                }
+            }
+        }
+        None
+    }
+
+    fn counter(&mut self, due: &Due) -> &mut usize {
+        match due {
+            Due::Stage(_) | Due::Reload(_) => &mut self.waiting_jobs,
+            Due::Fetch(_) => &mut self.waiting_fetches,
+            Due::Look(watched) if watched.overdue => &mut self.waiting_overdue,
+            Due::Look(_) => &mut self.waiting_looks,
+        }
+    }
+
+    /// Queues pictures that are not queued yet; `failures` as counted so far.
+    pub(super) fn fetch(&mut self, pictures: Vec<ToFetch>, failures: u32) {
+        for picture in pictures {
+            if self.known.insert((picture.task.attempt, picture.number)) {
+                self.push(Fetch { picture, failures });
+            }
+        }
+    }
+
+    fn push(&mut self, fetch: Fetch) {
+        self.order += 1;
+        self.fetches.push(Urgent(fetch, self.order));
+    }
+
+    pub(super) fn next_fetch(&mut self) -> Option<Fetch> {
+        self.fetches.pop().map(|urgent| urgent.0)
+    }
+
+    /// The picture is here, lost, or will come back with another link.
+    pub(super) fn forget(&mut self, picture: &ToFetch) {
+        self.known.remove(&(picture.task.attempt, picture.number));
+    }
+
+    /// Pictures that wait for a download.
+    pub(super) fn backlog(&self) -> usize {
+        self.fetches.len()
+    }
+
+    /// When the first link of a queued picture dies.
+    pub(super) fn first_expiry(&self) -> Option<i64> {
+        self.fetches.peek().map(|urgent| urgent.0.picture.expires_at)
+    }
+
+    /// Nothing is left to collect but tasks that are overdue and were looked
+    /// at in this run.
+    pub(super) fn only_overdue(&self) -> bool {
+        self.looks.is_empty()
+            && self.fetches.is_empty()
+            && self.waiting_looks == 0
+            && self.waiting_fetches == 0
+    }
+
+    /// Nothing is left to submit, as far as it has been loaded.
+    pub(super) fn nothing_to_submit(&self) -> bool {
+        self.reload.is_empty() && self.stage.is_empty() && self.orders.is_empty() && self.waiting_jobs == 0
+    }
+
+    /// Overdue tasks that are waited for.
+    pub(super) fn overdue(&self) -> usize {
+        self.waiting_overdue
+    }
+}
+
+impl PartialEq for Timer {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Timer {}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timer {
+    /// The heap's greatest is the earliest.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.order).cmp(&(self.at, self.order))
+    }
+}
+
+impl PartialEq for Urgent {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Urgent {}
+
+impl PartialOrd for Urgent {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Urgent {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.0.picture.expires_at, other.1).cmp(&(self.0.picture.expires_at, self.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::job::OutPath;
+    use crate::ledger::InFlight;
+
+    fn picture(attempt: i64, expires_at: i64) -> ToFetch {
+        ToFetch {
+            task: InFlight {
+                job: attempt,
+                attempt,
+                task: String::new(),
+                accepted_at: 0,
+                estimated: None,
+                tries: 1,
+            },
+            number: 1,
+            numbered: false,
+            link: String::new(),
+            expires_at,
+            path: OutPath::new("x").unwrap(),
+            outdated: false,
+        }
+    }
+
+    #[test]
+    fn the_link_that_dies_first_comes_first_and_none_twice() {
+        let mut queues = Queues::default();
+        queues.fetch(vec![picture(1, 300), picture(2, 100), picture(3, 200), picture(2, 100)], 0);
+        assert_eq!(queues.first_expiry(), Some(100));
+        let order: Vec<i64> =
+            std::iter::from_fn(|| queues.next_fetch()).map(|fetch| fetch.picture.task.attempt).collect();
+        assert_eq!(order, [2, 3, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn timers_wake_in_order_and_count_what_waits() {
+        let mut queues = Queues::default();
+        let start = Instant::now();
+        for seconds in [3, 1, 2] {
+            let fetch = Fetch { picture: picture(seconds, 0), failures: 0 };
+            queues.later(start + Duration::from_secs(seconds as u64), Due::Fetch(Box::new(fetch)));
+        }
+        assert!(!queues.only_overdue());
+        assert_eq!(queues.wake(start + Duration::from_secs(2)), Some(start + Duration::from_secs(3)));
+        assert_eq!(queues.backlog(), 2);
+        assert_eq!(queues.wake(start + Duration::from_secs(9)), None);
+        assert_eq!(queues.waiting_fetches, 0);
+    }
+}

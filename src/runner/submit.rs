@@ -1,0 +1,326 @@
+//! The step that buys: intent, request, outcome. One submission; waits and
+//! second tries are the driver's.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::shared::Shared;
+use crate::api::{self, Delay, Refusal, Status, Submission, UploadError};
+use crate::job::{ContentHash, Credits, Reference};
+use crate::ledger::{Answer, Intended, Intent, LedgerError, Money, Outcome, Pending, Recorded, Taken};
+
+/// Pictures are downloadable this long after completion (section 4 of the API
+/// facts).
+pub(super) const LINK_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// An upload that dies sooner is not worth referring to: the task may wait.
+const UPLOAD_MARGIN_MS: i64 = 2 * 60 * 60 * 1000;
+
+/// Uploads live this long where the answer does not say (section 7).
+const UPLOAD_LIFE_MS: i64 = 72 * 60 * 60 * 1000;
+
+/// A job whose request is complete.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub(super) pending: Pending,
+    pub(super) body: Bytes,
+}
+
+/// Why a request could not be completed; nothing was bought.
+#[derive(Debug)]
+pub(super) enum Unstaged {
+    /// The file or the host refuse; the job has failed in the ledger.
+    Failed(Answer),
+    /// Later may be better.
+    Later(String),
+    /// The ledger failed.
+    Ledger(LedgerError),
+}
+
+/// What the driver must know of a submission.
+#[derive(Debug)]
+pub(super) enum Submitted {
+    /// A task is under way, or done at once.
+    Taken { recorded: Recorded, attempt: i64, taken: Taken },
+    /// The job failed, unpaid.
+    Refused { recorded: Recorded, answer: Answer },
+    /// Not bought; send again.
+    Again(Again),
+    /// Held.
+    Unknown { recorded: Recorded, why: String, retry_after: Option<Duration> },
+    /// No money for it; nothing was sent.
+    NoMoney(Money),
+    /// The intent could not be made durable, so nothing was sent; or the
+    /// outcome could not be recorded (accepted tasks are in the rescue file).
+    Broken(LedgerError),
+}
+
+/// Why the same submission may be sent again.
+#[derive(Clone, Debug)]
+pub(super) enum Again {
+    Throttled { retry_after: Option<Duration> },
+    Unavailable { why: String, retry_after: Option<Duration> },
+    NeverSent { why: String },
+    Balance(String),
+    Key(String),
+}
+
+impl Shared {
+    /// Completes a job's request: local references are uploaded, once each.
+    pub(super) async fn stage(&self, pending: Pending) -> Result<Order, (Pending, Unstaged)> {
+        let mut urls = Vec::new();
+        let request = &pending.request;
+        for reference in request.images.iter().chain(&request.mask) {
+            match self.url_of(reference).await {
+                Ok(url) => urls.push((reference.clone(), url)),
+                Err(Unstaged::Failed(answer)) => {
+                    let (job, text) = (pending.job, answer.clone());
+                    let written = self.ledger.write(move |store| store.unsendable(job, &text)).await;
+                    let why = written.map_or_else(Unstaged::Ledger, |()| Unstaged::Failed(answer));
+                    return Err((pending, why));
+                }
+                Err(other) => return Err((pending, other)),
+            }
+        }
+        let url_of = |reference: &Reference| {
+            urls.iter().find(|(known, _)| known == reference).map_or_else(String::new, |(_, url)| url.clone())
+        };
+        let body = Bytes::from(api::body(request, url_of));
+        Ok(Order { pending, body })
+    }
+
+    async fn url_of(&self, reference: &Reference) -> Result<String, Unstaged> {
+        let (path, sha256) = match reference {
+            Reference::Url(url) => return Ok(url.clone()),
+            Reference::File { path, sha256 } => (path, *sha256),
+        };
+        let until = self.clock.now_ms() + UPLOAD_MARGIN_MS;
+        let known = self.ledger.write(move |store| store.uploaded(&sha256, until)).await;
+        if let Some(url) = known.map_err(Unstaged::Ledger)? {
+            return Ok(url);
+        }
+        self.upload(path, sha256).await
+    }
+
+    async fn upload(&self, path: &Path, sha256: ContentHash) -> Result<String, Unstaged> {
+        let file = path.to_owned();
+        let found = tokio::task::spawn_blocking(move || crate::download::hash(&file)).await;
+        match found {
+            Ok(Ok(found)) if found == sha256 => {}
+            Ok(Ok(_)) => return Err(unsendable(path, "it changed since the plan was made; run again")),
+            Ok(Err(error)) => return Err(unsendable(path, &error.to_string())),
+            Err(_) => return Err(Unstaged::Later("hashing a reference was interrupted".into())),
+        }
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("png");
+        let name = format!("{}.{extension}", &sha256.to_string()[..16]);
+        let uploaded = match self.client.upload(path, &name, mime(extension)).await {
+            Ok(uploaded) => uploaded,
+            Err(UploadError::Failed(why)) => return Err(Unstaged::Later(why.to_string())),
+            Err(other) => return Err(unsendable(path, &chain(&other))),
+        };
+        let expires_at = uploaded
+            .expires_at
+            .map_or_else(|| self.clock.now_ms() + UPLOAD_LIFE_MS, jiff::Timestamp::as_millisecond);
+        let url = uploaded.url.clone();
+        let kept = self.ledger.write(move |store| store.add_upload(&sha256, &url, expires_at)).await;
+        kept.map_err(Unstaged::Ledger)?;
+        Ok(uploaded.url)
+    }
+
+    /// Buys: the intent is durable before the request leaves.
+    pub(super) async fn submit(
+        &self,
+        order: &Order,
+        slot: u64,
+        ring: i64,
+        budget: Option<Credits>,
+    ) -> Submitted {
+        let intent =
+            Intent { job: order.pending.job, key: new_key(), body: order.body.to_vec(), slot: ring, budget };
+        let (attempt, key) = match self.ledger.write(move |store| store.intend(&intent)).await {
+            Ok(Intended::Durable { attempt, key }) => (attempt, key),
+            Ok(Intended::Refused(money)) => return Submitted::NoMoney(money),
+            Err(error) => return Submitted::Broken(error),
+        };
+        self.sending(slot, Instant::now());
+        let submission = self.client.submit(order.body.clone(), &key).await;
+        let meaning = Meaning::of(submission);
+        self.settle(order.pending.job, attempt, meaning).await
+    }
+
+    async fn settle(&self, job: i64, attempt: i64, meaning: Meaning) -> Submitted {
+        let now = self.clock.now_ms();
+        let Meaning { outcome, then } = meaning;
+        let (first, links) = (outcome.clone(), then.links());
+        let recorded = self
+            .ledger
+            .write(move |store| {
+                let recorded = store.record(job, attempt, first)?;
+                if links.is_empty() {
+                    return Ok(recorded);
+                }
+                let expires_at = now + LINK_LIFE_MS;
+                let before = recorded.before;
+                let done = Outcome::Completed { links, used: None, expires_at };
+                Ok(Recorded { before, ..store.record(job, attempt, done)? })
+            })
+            .await;
+        match (recorded, outcome, then) {
+            (Ok(recorded), Outcome::Accepted(taken), _) => Submitted::Taken { recorded, attempt, taken },
+            (Ok(recorded), Outcome::Refused(answer), _) => Submitted::Refused { recorded, answer },
+            (Ok(_), _, Then::Again(again)) => Submitted::Again(again),
+            (Ok(recorded), _, Then::Hold { why, retry_after }) => {
+                Submitted::Unknown { recorded, why, retry_after }
+            }
+            (Ok(recorded), _, Then::Done { .. }) => {
+                Submitted::Unknown { recorded, why: "no sense in the answer".into(), retry_after: None }
+            }
+            (Err(error), outcome, _) => {
+                self.rescue(job, attempt, &outcome);
+                Submitted::Broken(error)
+            }
+        }
+    }
+
+    /// The ledger could not take an outcome. A task id is the one thing that
+    /// must not be lost with it.
+    fn rescue(&self, job: i64, attempt: i64, outcome: &Outcome) {
+        let Outcome::Accepted(taken) = outcome else { return };
+        match self.rescue.keep(job, attempt, taken) {
+            Ok(()) => {
+                tracing::warn!(task = %taken.task, "the ledger is full or broken: the task id is kept beside it and returns at the next start")
+            }
+            Err(error) => {
+                tracing::error!(task = %taken.task, %error, "a paid task could not be recorded anywhere: write its id down")
+            }
+        }
+    }
+}
+
+/// An answer, split into what is recorded and what the driver does.
+struct Meaning {
+    outcome: Outcome,
+    then: Then,
+}
+
+enum Then {
+    Done { links: Vec<String> },
+    Again(Again),
+    Hold { why: String, retry_after: Option<Duration> },
+}
+
+impl Then {
+    fn links(&self) -> Vec<String> {
+        match self {
+            Self::Done { links } => links.clone(),
+            Self::Again(_) | Self::Hold { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Meaning {
+    fn of(submission: Submission) -> Self {
+        match submission {
+            Submission::Accepted(accepted) => {
+                let links = match accepted.task.status {
+                    Status::Completed { links } => links,
+                    _ => Vec::new(),
+                };
+                let taken = Taken {
+                    task: accepted.task.id,
+                    estimated: accepted.task.estimated_time,
+                    reserved: accepted.task.reserved,
+                    request_id: accepted.request_id,
+                };
+                Self { outcome: Outcome::Accepted(taken), then: Then::Done { links } }
+            }
+            Submission::Refused(refusal) => {
+                Self { outcome: Outcome::Refused(answer(refusal)), then: Then::Done { links: Vec::new() } }
+            }
+            Submission::Throttled(Delay { refusal, retry_after }) => {
+                Self::released(answer(refusal), true, Again::Throttled { retry_after })
+            }
+            Submission::Unavailable(Delay { refusal, retry_after }) => {
+                let why = refusal.code.clone();
+                Self::released(answer(refusal), false, Again::Unavailable { why, retry_after })
+            }
+            Submission::BalanceRefused(refusal) => {
+                let why = said(&refusal);
+                Self::released(answer(refusal), false, Again::Balance(why))
+            }
+            Submission::KeyRefused(refusal) => {
+                let why = said(&refusal);
+                Self::released(answer(refusal), false, Again::Key(why))
+            }
+            Submission::NeverSent { why } => {
+                let answer = Answer { code: "not_sent".into(), message: why.clone(), ..Answer::default() };
+                let outcome = Outcome::Released { answer, throttled: false, left: false };
+                Self { outcome, then: Then::Again(Again::NeverSent { why }) }
+            }
+            Submission::Conflict(refusal) => Self::held(answer(refusal), None, None),
+            Submission::Undecided(Delay { refusal, retry_after }) => {
+                Self::held(answer(refusal), None, retry_after)
+            }
+            Submission::Unknown(doubt) => {
+                let answer = Answer {
+                    code: String::new(),
+                    message: doubt.why,
+                    http_status: doubt.http_status,
+                    request_id: doubt.request_id,
+                };
+                Self::held(answer, doubt.response, doubt.retry_after)
+            }
+        }
+    }
+
+    fn released(answer: Answer, throttled: bool, again: Again) -> Self {
+        Self { outcome: Outcome::Released { answer, throttled, left: true }, then: Then::Again(again) }
+    }
+
+    fn held(answer: Answer, response: Option<String>, retry_after: Option<Duration>) -> Self {
+        let why = answer.to_string();
+        Self { outcome: Outcome::LostTrack { answer, response }, then: Then::Hold { why, retry_after } }
+    }
+}
+
+fn answer(refusal: Refusal) -> Answer {
+    Answer {
+        code: refusal.code,
+        message: refusal.message,
+        http_status: Some(refusal.http_status),
+        request_id: refusal.request_id,
+    }
+}
+
+fn said(refusal: &Refusal) -> String {
+    format!("HTTP {} {}: {}", refusal.http_status, refusal.code, refusal.message)
+}
+
+fn unsendable(path: &Path, why: &str) -> Unstaged {
+    Unstaged::Failed(Answer {
+        code: "reference_unusable".into(),
+        message: format!("{}: {why}", path.display()),
+        ..Answer::default()
+    })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn mime(extension: &str) -> &'static str {
+    match extension.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        _ => "image/png",
+    }
+}
+
+/// An idempotency key: 41 of the characters the provider allows (16 to 96).
+fn new_key() -> String {
+    format!("imgbatch-{:032x}", fastrand::u128(..))
+}
