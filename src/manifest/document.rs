@@ -34,6 +34,21 @@ impl Document {
         }
     }
 
+    /// A diagnostic at the first path, unless only the second one exists.
+    pub(super) fn at_either(
+        &self,
+        first: &[Step],
+        second: &[Step],
+        message: impl Into<String>,
+    ) -> Diagnostic {
+        let tree = self.tree.get_or_init(|| self.format.read(&self.text).ok());
+        let path = match tree {
+            Some(tree) if !tree.has(first) && tree.has(second) => second,
+            _ => first,
+        };
+        self.at(path, message)
+    }
+
     /// A diagnostic for a fault that was found while reading.
     pub(super) fn fault(&self, fault: Fault) -> Diagnostic {
         let diagnostic = match fault.span {

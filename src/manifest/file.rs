@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::axis::Axes;
 use super::job::{Count, Job};
 use super::units::{Budget, Period, Posts, Rate, StopAfter};
 
@@ -172,12 +171,5 @@ impl Defaults {
 fn fill<T: Clone>(slot: &mut Option<T>, default: Option<&T>) {
     if slot.is_none() {
         *slot = default.cloned();
-    }
-}
-
-impl Job {
-    /// Names and values of all axes, side by side ones and combined ones.
-    pub(crate) fn all_axes(&self) -> impl Iterator<Item = (&'static str, &Axes)> {
-        [("matrix", &self.matrix), ("zip", &self.zip)].into_iter()
     }
 }

@@ -45,6 +45,12 @@ impl Manifest {
         self.document.at(path, message)
     }
 
+    /// An error at the first path, unless only the second one exists.
+    #[must_use]
+    pub fn at_either(&self, first: &[Step], second: &[Step], message: impl Into<String>) -> Diagnostic {
+        self.document.at_either(first, second, message)
+    }
+
     /// A path in the manifest, relative to its folder.
     #[must_use]
     pub fn resolve(&self, path: &str) -> PathBuf {

@@ -117,6 +117,19 @@ impl Node {
         }
     }
 
+    /// Whether `path` leads to a node.
+    pub(crate) fn has(&self, path: &[Step]) -> bool {
+        let Some((step, rest)) = path.split_first() else { return true };
+        let below = match (step, &self.value) {
+            (Step::Index(index), Tree::List(nodes)) => nodes.get(*index),
+            (Step::Key(key), Tree::Map(entries)) => {
+                entries.iter().find(|entry| entry.key == *key).map(|entry| &entry.value)
+            }
+            _ => None,
+        };
+        below.is_some_and(|node| node.has(rest))
+    }
+
     /// The span that `path` leads to, or that of the last node on the way.
     pub(crate) fn locate(&self, path: &[Step]) -> Span {
         let Some((step, rest)) = path.split_first() else { return self.span };
