@@ -19,7 +19,7 @@ use super::blobs::Blobs;
 use super::state::{Shared, State};
 use super::wire::{Wire, WireListener};
 use super::{Options, Stats};
-use super::{callback, create, credits, download, prepare, read, uploads};
+use super::{callback, create, credits, download, prepare, read, render, uploads};
 
 /// A request's body may have this many bytes; uploads have their own limit.
 const BODY_BYTES: usize = 1 << 20;
@@ -60,6 +60,9 @@ pub enum EmulatorError {
     /// The journal can't be read.
     #[error("cannot resume from the state folder")]
     Journal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The typeface of captions can't be read.
+    #[error("cannot read the typeface of captions: {0}")]
+    Typeface(&'static str),
     /// The HTTP client for references and callbacks can't be built.
     #[error("cannot prepare the client that fetches references")]
     Client(#[source] reqwest::Error),
@@ -77,7 +80,8 @@ impl Emulator {
         let local = listener.local_addr().map_err(listen)?;
         let (closing, closed) = watch::channel(());
         let blobs = open_folder(&options)?;
-        let state = State::new(options, base_url(local), blobs, client()?, closed)
+        let font = render::typeface().map_err(EmulatorError::Typeface)?;
+        let state = State::new(options, base_url(local), blobs, client()?, font, closed)
             .map_err(|error| EmulatorError::Journal(Box::new(error)))?;
         let state = Arc::new(state);
         resume(&state);

@@ -28,6 +28,7 @@ pub(super) struct State {
     pub(super) clock: Clock,
     pub(super) blobs: Blobs,
     pub(super) client: reqwest::Client,
+    pub(super) font: Arc<fontdue::Font>,
     /// As many pictures are drawn at once as there are cores.
     pub(super) brushes: Semaphore,
     /// Ends when the emulator stops: whoever hangs on purpose listens to it.
@@ -78,6 +79,7 @@ impl State {
         base_url: String,
         blobs: Blobs,
         client: reqwest::Client,
+        font: fontdue::Font,
         closing: watch::Receiver<()>,
     ) -> Result<Self, JournalError> {
         let mut books = Books::new(Account::new(options.balance));
@@ -94,6 +96,7 @@ impl State {
             base_url,
             blobs,
             client,
+            font: Arc::new(font),
             brushes: Semaphore::new(cores),
             closing,
             books: Mutex::new(books),

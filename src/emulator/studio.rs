@@ -2,6 +2,7 @@
 //! for, off the async threads, as many at once as there are cores.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -41,7 +42,8 @@ pub(super) async fn picture(
     }
     let padded = state.options.picture_bytes.filter(|_| state.options.cached_pictures);
     let _brush = state.brushes.acquire().await.map_err(|_| StudioError::Interrupted)?;
-    let drawn = tokio::task::spawn_blocking(move || render::png(&picture, padded)).await;
+    let font = Arc::clone(&state.font);
+    let drawn = tokio::task::spawn_blocking(move || render::png(&picture, &font, padded)).await;
     let bytes = Bytes::from(drawn.map_err(|_| StudioError::Interrupted)??);
     if state.options.cached_pictures {
         state.books().cached.insert(key, bytes.clone());
