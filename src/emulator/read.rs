@@ -1,0 +1,131 @@
+//! Reading tasks: one, up to fifty, and the list (section 3).
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State as Extract};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::answer::{Refusal, html};
+use super::clock::Millis;
+use super::faults::{Fault, Kind, Site, in_prompt};
+use super::state::{Books, Shared, State};
+use super::task::Task;
+use super::view::{self, Links};
+
+const MOST_IDS: usize = 50;
+const MOST_LINES: usize = 50;
+
+pub(super) async fn one(
+    Extract(state): Extract<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    state.authorize(&headers)?;
+    if !id.starts_with("task-") {
+        return Err(Refusal::new(400, "invalid_task_id", format!("{id:?} is not a task id")));
+    }
+    let mut books = state.books();
+    books.stats.reads += 1;
+    if let Some(fault) = draw(&mut books, &state, Some(&id)) {
+        return misread(&fault);
+    }
+    let document = show(&mut books, &state, &headers, &id);
+    document.map(|document| Json(document).into_response()).ok_or_else(missing)
+}
+
+pub(super) async fn batch(
+    Extract(state): Extract<Shared>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    state.authorize(&headers)?;
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let ids = body["task_ids"].as_array().ok_or_else(|| Refusal::request("task_ids must be an array"))?;
+    if ids.is_empty() || ids.len() > MOST_IDS {
+        return Err(Refusal::parameter("task_ids", "task_ids must have 1 to 50 entries"));
+    }
+    let mut books = state.books();
+    books.stats.batch_reads += 1;
+    if let Some(fault) = draw(&mut books, &state, None) {
+        return misread(&fault);
+    }
+    let known = ids.iter().filter_map(|id| show(&mut books, &state, &headers, id.as_str()?));
+    let known: Vec<_> = known.collect();
+    Ok(Json(json!({ "data": known })).into_response())
+}
+
+pub(super) async fn list(
+    Extract(state): Extract<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Refusal> {
+    state.authorize(&headers)?;
+    let page = number(&query, "page", 1)?;
+    let page_size = number(&query, "page_size", MOST_LINES)?.min(MOST_LINES);
+    let now = state.clock.now();
+    let mut books = state.books();
+    books.stats.list_reads += 1;
+    let tasks = books.ids.iter().rev().filter_map(|id| books.task(id));
+    let wanted: Vec<_> = tasks.filter(|task| listed(task, &query, now)).collect();
+    let lines = wanted.iter().skip((page - 1).saturating_mul(page_size)).take(page_size);
+    let lines: Vec<_> = lines.map(|task| view::line(task, now)).collect();
+    Ok(Json(json!({ "data": lines, "total": wanted.len(), "page": page, "page_size": page_size })))
+}
+
+/// A positive number from the query.
+fn number(query: &HashMap<String, String>, name: &'static str, default: usize) -> Result<usize, Refusal> {
+    let Some(text) = query.get(name).filter(|text| !text.is_empty()) else { return Ok(default) };
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| Refusal::parameter(name, format!("{name} must be a positive number")))
+}
+
+fn listed(task: &Task, query: &HashMap<String, String>, now: Millis) -> bool {
+    let asked = |name| query.get(name).map(String::as_str).filter(|text| !text.is_empty());
+    let status = task.phase(now).name();
+    let status_fits = asked("status").is_none_or(|wanted| {
+        // The provider counts what waits as being processed.
+        wanted == status || (wanted == "processing" && status == "pending")
+    });
+    let model_fits = asked("model").is_none_or(|model| model == task.order.model);
+    status_fits && model_fits && asked("type").is_none_or(|kind| kind == "image")
+}
+
+fn show(books: &mut Books, state: &State, headers: &HeaderMap, id: &str) -> Option<Value> {
+    let record = books.tasks.get_mut(id)?;
+    let origin = state.origin(headers);
+    let links = Links { origin: &origin, life_ms: state.options.link_life.as_millis() as Millis };
+    Some(view::read(record, state.clock.now(), &links))
+}
+
+/// The fault that strikes this read: a rule's, else one that the prompt of the
+/// task asks for, in its first reads (`[emulate: read-500 3]`).
+fn draw(books: &mut Books, state: &State, id: Option<&str>) -> Option<Fault> {
+    books.reads += 1;
+    let ruled = state.options.faults.draw(Site::Read, books.reads).into_iter().next();
+    let fault = ruled.or_else(|| {
+        let record = books.tasks.get_mut(id?)?;
+        let wish = in_prompt(&record.task.order.prompt, Site::Read).into_iter().next()?;
+        let struck = record.reads < wish.number(1);
+        record.reads += u64::from(struck);
+        struck.then_some(wish)
+    })?;
+    books.stats.fault(&fault.label());
+    Some(fault)
+}
+
+fn misread(fault: &Fault) -> Result<Response, Refusal> {
+    match fault.kind {
+        Kind::ReadInternal => Err(Refusal::new(500, "internal_error", "Internal server error")),
+        Kind::ReadThrottle => Err(Refusal::throttled(Some(fault.number(1).to_string()))),
+        Kind::ReadHtml => Ok(html(StatusCode::OK, "Just a moment...")),
+        _ => Err(missing()),
+    }
+}
+
+fn missing() -> Refusal {
+    Refusal::new(404, "task_not_found", "The task does not exist")
+}

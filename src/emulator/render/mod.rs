@@ -1,0 +1,194 @@
+//! Drawing a picture from a prompt: a real PNG of the exact size, the same for
+//! the same words, take and size.
+//!
+//! The prompt's hash and words choose a kind of picture and a palette, the take
+//! varies the layout, the quality only the detail.
+
+mod canvas;
+mod caption;
+mod edit;
+mod encode;
+mod finish;
+mod palette;
+mod scenes;
+mod tone;
+mod words;
+
+use std::io;
+
+use bytes::Bytes;
+use fastrand::Rng;
+use fontdue::{Font, FontSettings};
+use sha2::{Digest, Sha256};
+use tiny_skia::Pixmap;
+
+use super::price::Quality;
+use canvas::Canvas;
+use palette::Palette;
+use scenes::Family;
+use words::Hints;
+
+/// What to draw.
+#[derive(Clone, Debug)]
+pub(super) struct Picture {
+    pub(super) prompt: String,
+    /// Pictures of one prompt differ by it.
+    pub(super) take: u64,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) quality: Quality,
+    pub(super) transparent: bool,
+    /// Encoded pictures to start from; the first one is the ground.
+    pub(super) references: Vec<Bytes>,
+    /// A PNG; only where it is not opaque may the ground change.
+    pub(super) mask: Option<Bytes>,
+}
+
+/// A picture could not be drawn.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RenderError {
+    #[error("{width}x{height} pixels cannot be held")]
+    Size { width: u32, height: u32 },
+    #[error("a reference cannot be read")]
+    Read(#[from] io::Error),
+    #[error("a reference cannot be decoded")]
+    Decode(#[from] image::ImageError),
+    #[error("the PNG cannot be written")]
+    Encode(#[from] png::EncodingError),
+}
+
+/// The typeface of captions. Reading it takes some milliseconds: once is enough.
+pub(super) fn typeface() -> Result<Font, &'static str> {
+    Font::from_bytes(epaint_default_fonts::UBUNTU_LIGHT, FontSettings::default())
+}
+
+/// Draws and encodes; `padded` is a wanted length in bytes.
+pub(super) fn png(picture: &Picture, font: &Font, padded: Option<usize>) -> Result<Vec<u8>, RenderError> {
+    let base = edit::base(picture)?;
+    let mut canvas = compose(picture)?;
+    if let (Some(base), None) = (&base, &picture.mask)
+        && let Some(pixels) = edit::overlay(&canvas.pixels, base)
+    {
+        canvas.pixels = pixels;
+    }
+    edit::prints(&mut canvas.pixels, picture)?;
+    let footer =
+        format!("emulated  ·  {}  ·  {} × {}", picture.quality.name(), picture.width, picture.height);
+    caption::draw(&mut canvas, font, &picture.prompt, &footer);
+    let mut rgba = canvas.pixels.take_demultiplied();
+    if let (Some(base), Some(mask)) = (&base, &picture.mask) {
+        rgba = edit::masked(rgba, base, mask)?;
+    }
+    encode::png(&rgba, (picture.width, picture.height), padded)
+}
+
+/// The composition, without words.
+fn compose(picture: &Picture) -> Result<Canvas, RenderError> {
+    let hints = Hints::of(&picture.prompt);
+    let words = hash(&picture.prompt, 0);
+    let layout = hash(&picture.prompt, picture.take + 1);
+    let (width, height) = (picture.width, picture.height);
+    let mut canvas = Canvas {
+        pixels: Pixmap::new(width, height).ok_or(RenderError::Size { width, height })?,
+        width: width as f32,
+        height: height as f32,
+        unit: (width as f32 * height as f32).sqrt(),
+        palette: Palette::new(&hints, &mut Rng::with_seed(words)),
+        rng: Rng::with_seed(layout),
+        detail: match picture.quality {
+            Quality::Low => 0,
+            Quality::Medium => 1,
+            Quality::High => 2,
+        },
+        transparent: picture.transparent,
+    };
+    hints.family.unwrap_or_else(|| Family::by_hash(words)).draw(&mut canvas);
+    if !picture.transparent {
+        finish::vignette(&mut canvas);
+    }
+    finish::grain(&mut canvas, layout);
+    Ok(canvas)
+}
+
+fn hash(prompt: &str, salt: u64) -> u64 {
+    let digest = Sha256::new().chain_update(salt.to_le_bytes()).chain_update(prompt).finalize();
+    digest[..8].iter().fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(prompt: &str, width: u32, height: u32) -> Picture {
+        Picture {
+            prompt: prompt.to_owned(),
+            take: 0,
+            width,
+            height,
+            quality: Quality::Medium,
+            transparent: false,
+            references: Vec::new(),
+            mask: None,
+        }
+    }
+
+    fn draw(picture: &Picture) -> image::RgbaImage {
+        let bytes = png(picture, &typeface().unwrap(), None).unwrap();
+        image::load_from_memory(&bytes).unwrap().to_rgba8()
+    }
+
+    #[test]
+    fn the_same_words_take_and_size_give_the_same_bytes() {
+        let font = typeface().unwrap();
+        let one = picture("a red fox", 320, 320);
+        let bytes = png(&one, &font, None).unwrap();
+        assert_eq!(bytes, png(&one, &font, None).unwrap());
+        assert_ne!(bytes, png(&Picture { take: 1, ..one.clone() }, &font, None).unwrap());
+        assert_ne!(bytes, png(&picture("a blue fox", 320, 320), &font, None).unwrap());
+    }
+
+    #[test]
+    fn a_transparent_background_shows_through() {
+        let opaque = draw(&picture("terrazzo pattern", 320, 320));
+        assert!(opaque.pixels().all(|pixel| pixel.0[3] == 255));
+        let cut = draw(&Picture { transparent: true, ..picture("terrazzo pattern", 320, 320) });
+        assert!(cut.pixels().any(|pixel| pixel.0[3] == 0));
+    }
+
+    #[test]
+    fn colour_words_steer_the_palette() {
+        let hue = |prompt: &str| Palette::new(&Hints::of(prompt), &mut Rng::with_seed(1)).accents[0].h;
+        assert!((hue("a cobalt vase") - 264.0).abs() < 1.0);
+        assert!((hue("red mugs") - 27.0).abs() < 1.0);
+    }
+
+    /// Writes pictures to look at into the folder that `EMULATOR_LOOK` names.
+    #[test]
+    #[ignore = "for eyes: EMULATOR_LOOK=folder cargo test --lib emulator::render -- --ignored"]
+    fn look() {
+        let Some(folder) = std::env::var_os("EMULATOR_LOOK") else { return };
+        let folder = std::path::PathBuf::from(folder);
+        let font = typeface().unwrap();
+        let long = "An editorial still of a sage teapot and two white mugs on a weathered oak table beside a \
+            window, morning light falling through linen curtains, a folded newspaper, a sprig of eucalyptus \
+            in a small glass, shallow depth of field, muted film tones, quiet and unhurried, no people, \
+            no text, shot from slightly above with generous empty space on the left for a headline";
+        let table = [
+            ("hills", "A red fox reading in a snowy library", 1024, 1024),
+            ("still", "A cobalt mug on an oak table", 1024, 1024),
+            ("long", long, 1360, 768),
+            ("papercut", "deep canyon at dusk", 1024, 1024),
+            ("ribbons", "ocean waves, silk", 1776, 592),
+            ("terrazzo", "a terrazzo pattern in sage and peach", 1024, 1024),
+            ("arcs", "geometric poster for a jazz concert", 592, 1776),
+            ("night", "a forest at night, a lake", 1568, 672),
+            ("large", "sunset over the desert", 3840, 2160),
+        ];
+        for (name, prompt, width, height) in table {
+            let started = std::time::Instant::now();
+            let bytes = png(&picture(prompt, width, height), &font, None).unwrap();
+            eprintln!("{name}: {:?}, {} bytes", started.elapsed(), bytes.len());
+            std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+        }
+    }
+}
