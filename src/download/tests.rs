@@ -80,7 +80,7 @@ async fn the_content_decides_the_format_and_the_name() {
         assert_eq!((picture.file.as_path(), picture.format), (Path::new(name), expected));
         assert_eq!((picture.width, picture.height, picture.bytes), (64, 48, bytes.len() as u64));
         let file = room.root().join(name);
-        assert_eq!(files(room.out.path()), [file.clone()]);
+        assert_eq!(files(room.out.path()), std::slice::from_ref(&file));
         let facts = verify(&file).unwrap();
         assert_eq!((facts.sha256, facts.bytes, facts.format), (picture.sha256, picture.bytes, expected));
         assert_eq!(picture.sha256, ContentHash::of(&bytes));
@@ -293,12 +293,13 @@ async fn hostile_redirects_connect_nothing_further() {
 
 #[tokio::test]
 async fn a_name_that_resolves_to_this_machine_is_refused_by_the_resolver() {
-    let stub = Stub::start([]).await;
+    let stub = Stub::start([("/", head(404, ""))]).await;
     let port: u16 = stub.url.rsplit(':').next().unwrap().parse().unwrap();
     // Past the check of the link: the guard alone must hold.
     let rules = hosts::Rules { loopback: false, private: false };
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().dns_resolver(hosts::Guard(rules)).build().unwrap();
+    let client =
+        reqwest::Client::builder().no_proxy().dns_resolver(hosts::Guard::new(rules)).build().unwrap();
     let loose = hosts::Rules { loopback: true, private: true };
     let error = stream::open(&client, &format!("http://localhost:{port}/"), loose).await.unwrap_err();
     assert!(matches!(error, FetchError::Forbidden { .. }), "{error:?}");
