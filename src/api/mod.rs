@@ -14,7 +14,11 @@ mod failure;
 mod look;
 mod outcome;
 pub mod retry_after;
+#[cfg(test)]
+mod stub;
 mod task;
+#[cfg(test)]
+mod tests;
 mod upload;
 mod wire;
 

@@ -175,3 +175,170 @@ fn refused(refusal: Refusal, retry_after: Option<Duration>) -> Option<Submission
     };
     Some(class(refusal))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TASK: &str = r#"{"id":"task-unified-1757156493-imcg5zqt","status":"pending"}"#;
+
+    fn class(status: u16, body: &str) -> &'static str {
+        match classify_submit(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes()) {
+            Submission::Accepted(_) => "accepted",
+            Submission::Refused(_) => "refused",
+            Submission::BalanceRefused(_) => "balance",
+            Submission::KeyRefused(_) => "key",
+            Submission::Throttled(_) => "throttled",
+            Submission::Unavailable(_) => "unavailable",
+            Submission::Conflict(_) => "conflict",
+            Submission::Undecided(_) => "undecided",
+            Submission::NeverSent { .. } => "never sent",
+            Submission::Unknown(_) => "unknown",
+        }
+    }
+
+    fn error(code: &str) -> String {
+        format!(r#"{{"error":{{"code":{code},"message":"m","type":"t"}}}}"#)
+    }
+
+    /// Section 5 of the API facts, row by row.
+    #[test]
+    fn every_documented_answer_has_its_class() {
+        for (status, code, expected) in [
+            (400, "invalid_request", "refused"),
+            (400, "invalid_parameters", "refused"),
+            (400, "content_policy_violation", "refused"),
+            (400, "nobody_documented_this", "refused"),
+            (413, "invalid_request", "refused"),
+            (415, "invalid_request", "refused"),
+            (422, "invalid_parameters", "refused"),
+            (404, "model_not_found", "refused"),
+            (401, "unauthorized", "key"),
+            (401, "anything", "key"),
+            (402, "insufficient_quota", "balance"),
+            (402, "insufficient_user_quota", "balance"),
+            (402, "key_quota_exhausted", "balance"),
+            (402, "key_expired", "balance"),
+            (402, "anything", "balance"),
+            (403, "insufficient_user_quota", "balance"),
+            (429, "insufficient_quota", "balance"),
+            (403, "model_access_denied", "key"),
+            (403, "permission_denied", "key"),
+            (403, "content_policy_violation", "refused"),
+            (429, "rate_limit_exceeded", "throttled"),
+            (429, "anything", "throttled"),
+            (503, "service_unavailable", "unavailable"),
+            (503, "no_available_channel", "unavailable"),
+            (503, "model_unavailable", "unavailable"),
+            (503, "channel_selection_failed", "unavailable"),
+            (503, "insufficient_quota", "unknown"),
+            (503, "rate_limit_exceeded", "unknown"),
+            (503, "anything", "unknown"),
+            (500, "service_unavailable", "unknown"),
+            (500, "internal_error", "unknown"),
+            (502, "no_available_channel", "unknown"),
+            (504, "model_unavailable", "unknown"),
+            (529, "service_unavailable", "unknown"),
+            (408, "invalid_request", "unknown"),
+            (409, "invalid_request", "unknown"),
+            (425, "invalid_request", "unknown"),
+            (499, "invalid_request", "unknown"),
+            (409, "idempotency_conflict", "conflict"),
+            (422, "idempotency_conflict", "conflict"),
+            (409, "paid_outcome_unknown", "undecided"),
+            (503, "paid_outcome_unknown", "undecided"),
+            (200, "paid_outcome_unknown", "unknown"),
+            (200, "rate_limit_exceeded", "unknown"),
+            (302, "invalid_request", "unknown"),
+        ] {
+            assert_eq!(class(status, &error(&format!("{code:?}"))), expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_apis_own_error_is_unknown_under_every_status() {
+        let strange = [
+            "",
+            "<html>429 Too Many Requests</html>",
+            "{",
+            "null",
+            "[]",
+            "7",
+            "{}",
+            r#"{"message":"no"}"#,
+            r#"{"error":"no"}"#,
+            r#"{"error":{}}"#,
+            r#"{"error":null}"#,
+            r#"{"error":{"code":null}}"#,
+            r#"{"error":{"code":"","message":""}}"#,
+            "{\"error\":{\"code\":\"x\"}} trailing",
+            "\u{feff}{}",
+        ];
+        for status in
+            [199, 200, 201, 204, 301, 307, 400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504]
+        {
+            for body in strange {
+                assert_eq!(class(status, body), "unknown", "{status} {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn codes_may_be_numbers_or_missing() {
+        assert_eq!(class(400, &error("400")), "refused");
+        assert_eq!(class(429, &error("429")), "throttled");
+        assert_eq!(class(401, r#"{"error":{"message":"bad key"}}"#), "key");
+        assert_eq!(class(503, &error("503")), "unknown");
+    }
+
+    #[test]
+    fn only_a_plain_success_with_a_usable_id_is_a_task() {
+        for (status, body, expected) in [
+            (200, TASK, "accepted"),
+            (201, TASK, "accepted"),
+            (202, r#"{"id":"t"}"#, "accepted"),
+            (200, r#"{"id":"t","error":null}"#, "accepted"),
+            (200, r#"{"id":"t","error":{"code":"x"}}"#, "unknown"),
+            (200, r#"{"id":"t","error":"x"}"#, "unknown"),
+            (200, r#"{"id":7}"#, "unknown"),
+            (200, r#"{"id":""}"#, "unknown"),
+            (200, r#"{"id":"a/b"}"#, "unknown"),
+            (200, r#"{"id":"a b"}"#, "unknown"),
+            (200, r#"{"id":"t""#, "unknown"),
+            (302, TASK, "unknown"),
+            (500, TASK, "unknown"),
+            (400, TASK, "unknown"),
+        ] {
+            assert_eq!(class(status, body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn headers_and_evidence_are_kept() {
+        let headers: HeaderMap =
+            [("retry-after", "7"), ("x-oneapi-request-id", "r-1"), ("Idempotency-Replayed", "True")]
+                .iter()
+                .map(|(name, value)| {
+                    (name.parse::<reqwest::header::HeaderName>().unwrap(), value.parse().unwrap())
+                })
+                .collect();
+        let classify = |status: u16, body: &str| {
+            classify_submit(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+        };
+        let Submission::Throttled(delay) = classify(429, &error("\"rate_limit_exceeded\"")) else {
+            panic!("no delay")
+        };
+        assert_eq!(delay.retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(delay.refusal.request_id.as_deref(), Some("r-1"));
+        let Submission::Accepted(accepted) = classify(200, TASK) else { panic!("not accepted") };
+        assert!(accepted.replayed);
+        let Submission::Unknown(doubt) = classify(502, &"<html>".repeat(1000)) else { panic!("no doubt") };
+        assert_eq!((doubt.http_status, doubt.retry_after), (Some(502), Some(Duration::from_secs(7))));
+        assert_eq!(doubt.response.map(|text| text.len()), Some(4096));
+        let body = r#"{"error":{"code":"x","request_id":"r-2"}}"#;
+        let plain = classify_submit(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes());
+        assert!(
+            matches!(plain, Submission::Refused(refusal) if refusal.request_id.as_deref() == Some("r-2"))
+        );
+    }
+}

@@ -59,7 +59,7 @@ impl Downloader {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .dns_resolver(Guard(Rules::of(&policy)));
+            .dns_resolver(Guard::new(Rules::of(&policy)));
         let builder = if policy.loopback_http { builder.no_proxy() } else { builder };
         let decoders = Arc::new(Semaphore::new(policy.decode_threads.max(1)));
         Ok(Self { client: builder.build()?, policy, decoders })

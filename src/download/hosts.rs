@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::Url;
 
 use super::policy::Policy;
 
@@ -107,8 +108,30 @@ fn behind_nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
 }
 
 /// Resolves names and keeps the addresses that the rules allow.
+///
+/// Behind a proxy from the environment the proxy resolves the links' names:
+/// then the literals alone are judged here and the rest is the proxy's duty.
 #[derive(Debug)]
-pub(super) struct Guard(pub(super) Rules);
+pub(super) struct Guard {
+    rules: Rules,
+    /// Host names of proxies; the user named them, private or not.
+    proxies: Vec<String>,
+}
+
+impl Guard {
+    pub(super) fn new(rules: Rules) -> Self {
+        let variables = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+        let proxies = variables.iter().filter_map(|name| proxy_host(&std::env::var(name).ok()?)).collect();
+        Self { rules, proxies }
+    }
+}
+
+/// The host in a proxy's address, which may lack its scheme.
+fn proxy_host(address: &str) -> Option<String> {
+    let parsed =
+        if address.contains("://") { Url::parse(address) } else { Url::parse(&format!("http://{address}")) };
+    parsed.ok()?.host_str().map(str::to_owned)
+}
 
 /// A name that leads only to refused addresses; found again in the chain of
 /// causes of an HTTP error.
@@ -118,9 +141,13 @@ pub(super) struct Refused(pub(super) &'static str);
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let rules = self.0;
+        let rules = self.rules;
+        let trusted = self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            if trusted {
+                return Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs);
+            }
             let allowed = filter(rules, name.as_str(), found)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -224,6 +251,18 @@ mod tests {
             "fe80::1",
         ] {
             assert!(rules.judge(bad.parse().unwrap()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_known_by_its_host() {
+        for (address, host) in [
+            ("http://proxy.corp:3128", Some("proxy.corp")),
+            ("proxy.corp:3128", Some("proxy.corp")),
+            ("http://me:secret@proxy.corp/", Some("proxy.corp")),
+            ("", None),
+        ] {
+            assert_eq!(proxy_host(address).as_deref(), host, "{address}");
         }
     }
 

@@ -16,6 +16,10 @@ mod place;
 mod policy;
 mod publish;
 mod stream;
+#[cfg(test)]
+mod stub;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use error::FetchError;

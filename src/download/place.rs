@@ -114,3 +114,78 @@ fn rename_new(source: &Path, target: &Path) -> io::Result<()> {
 fn refused(path: &Path, why: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, format!("{} {why}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn moved(root: &Path, from: &str, to: &str) -> io::Result<()> {
+        relocate(root, Path::new(from), Path::new(to))
+    }
+
+    #[test]
+    fn a_file_moves_into_new_folders() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a.png"), b"a").unwrap();
+        moved(root.path(), "a.png", "replaced/1/a.png").unwrap();
+        assert_eq!(fs::read(root.path().join("replaced/1/a.png")).unwrap(), b"a");
+        assert!(!root.path().join("a.png").exists());
+    }
+
+    #[test]
+    fn nothing_is_overwritten_and_nothing_leaves_the_root() {
+        let outer = tempfile::tempdir().unwrap();
+        let root = outer.path().join("root");
+        fs::create_dir_all(root.join("folder")).unwrap();
+        fs::create_dir(outer.path().join("outside")).unwrap();
+        for file in ["root/a", "root/b", "outside/c"] {
+            fs::write(outer.path().join(file), file).unwrap();
+        }
+        symlink(outer.path().join("outside"), root.join("link")).unwrap();
+        symlink(root.join("a"), root.join("alias")).unwrap();
+        for (from, to) in [
+            ("a", "b"),
+            ("a", "folder"),
+            ("a", "../a"),
+            ("a", "link/a"),
+            ("a", "x/../../a"),
+            ("a", "/tmp/a"),
+            ("a", ""),
+            ("a", ".."),
+            ("link/c", "c"),
+            ("../outside/c", "c"),
+            ("alias", "d"),
+            ("folder", "d"),
+            ("none", "d"),
+        ] {
+            assert!(moved(&root, from, to).is_err(), "{from} to {to}");
+        }
+        assert_eq!(fs::read_to_string(root.join("a")).unwrap(), "root/a");
+        assert_eq!(fs::read_to_string(root.join("b")).unwrap(), "root/b");
+        assert_eq!(fs::read_dir(outer.path().join("outside")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_our_temporary_files_are_swept() {
+        let outer = tempfile::tempdir().unwrap();
+        let root = outer.path().join("root");
+        fs::create_dir_all(root.join("deep/er")).unwrap();
+        fs::create_dir(outer.path().join("outside")).unwrap();
+        for file in [
+            "root/.imgbatch-1",
+            "root/deep/er/.imgbatch-2",
+            "root/a.png",
+            "root/.other",
+            "outside/.imgbatch-3",
+        ] {
+            fs::write(outer.path().join(file), b"").unwrap();
+        }
+        symlink(outer.path().join("outside"), root.join("link")).unwrap();
+        assert_eq!(sweep(&root).unwrap(), 2);
+        assert_eq!(sweep(&root).unwrap(), 0);
+        assert!(root.join("a.png").exists() && root.join(".other").exists());
+        assert!(outer.path().join("outside/.imgbatch-3").exists());
+        assert_eq!(sweep(&outer.path().join("missing")).unwrap(), 0);
+    }
+}
