@@ -21,6 +21,8 @@ pub mod model;
 
 pub mod job;
 
+pub mod enrol;
+
 pub mod api;
 pub mod download;
 pub mod events;

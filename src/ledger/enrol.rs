@@ -94,6 +94,14 @@ impl Store {
         Ok(())
     }
 
+    /// Leaves a job out; what it owns and asks for stays as it was.
+    pub fn skip(&self, known: &Known) -> Result<(), LedgerError> {
+        self.db
+            .prepare_cached("UPDATE job SET want = ?2 WHERE seq = ?1 AND want <> ?2")?
+            .execute(params![known.job, WANT_SKIP])?;
+        Ok(())
+    }
+
     fn reset(&self, job: i64, origin: Origin, submitted: bool) -> Result<(), LedgerError> {
         let origin = if submitted { origin } else { Origin::New };
         self.db
@@ -108,7 +116,8 @@ impl Store {
         self.db
             .prepare_cached(
                 "UPDATE job SET id = ?2, fingerprint = ?3, request = ?4, path = ?5, axes = ?6, meta = ?7, n = ?8, width = ?9,
-                 height = ?10, estimate = ?11, want = ?12 WHERE seq = ?1",
+                 height = ?10, estimate = ?11, want = ?12
+                 WHERE seq = ?1 AND (id, request, path, axes, meta, estimate, want) IS NOT (?2, ?4, ?5, ?6, ?7, ?11, ?12)",
             )?
             .execute(params![
                 job,

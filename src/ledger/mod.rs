@@ -27,7 +27,7 @@ pub use error::LedgerError;
 pub use files::{Kept, Move};
 pub use money::Money;
 pub use open::{FILE_NAME, FolderLock};
-pub use read::{FailureRow, Reader, Totals, UnknownRow, View};
+pub use read::{FailureRow, Matcher, Reader, Totals, UnknownRow, View};
 pub use record::{Answer, Intended, Intent, Outcome, Recorded, SavedPicture, Taken, ToFetch};
 pub use rescue::Rescue;
 pub use resolve::Decision;

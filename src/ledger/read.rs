@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::claim::request_of;
-use super::enrol::Known;
+use super::claim::{Filter, request_of};
+use super::enrol::{Known, Origin};
 use super::record::{fingerprint_of, state_of};
 use super::start::{Identity, meta};
 use super::{LedgerError, money, open};
@@ -99,6 +99,27 @@ pub struct UnknownRow {
     pub at_risk: Credits,
 }
 
+/// Matches ids by the rules that select pending jobs: `*` is any text, `?` one
+/// character, `[a-z]` one of a set.
+#[derive(Debug)]
+pub struct Matcher {
+    db: Connection,
+    glob: String,
+}
+
+impl Matcher {
+    /// For one glob.
+    pub fn new(glob: &str) -> Result<Self, LedgerError> {
+        Ok(Self { db: Connection::open_in_memory()?, glob: glob.to_owned() })
+    }
+
+    /// Whether the glob lets this id through.
+    pub fn matches(&self, id: &str) -> Result<bool, LedgerError> {
+        let mut query = self.db.prepare_cached("SELECT ?1 GLOB ?2")?;
+        Ok(query.query_row([id, &self.glob], |row| row.get(0))?)
+    }
+}
+
 impl<'a> View<'a> {
     pub(super) fn new(db: &'a Connection) -> Self {
         Self { db }
@@ -113,6 +134,17 @@ impl<'a> View<'a> {
     /// The manifest that was enrolled last, if nothing was left out of it.
     pub fn enrolled_digest(&self) -> Result<Option<ContentHash>, LedgerError> {
         Ok(meta(self.db, "manifest")?.and_then(|digest| digest.parse().ok()))
+    }
+
+    /// Jobs of the manifest in `state` that `filter` lets through.
+    pub fn count(&self, state: State, filter: &Filter) -> Result<u64, LedgerError> {
+        let origin = filter.origin.map(Origin::number);
+        let count: i64 = self.db.query_row(
+            "SELECT count(*) FROM job WHERE state = ?1 AND want = 0 AND (?2 IS NULL OR origin = ?2) AND (?3 IS NULL OR id GLOB ?3)",
+            rusqlite::params![state.number(), origin, filter.select],
+            |row| row.get(0),
+        )?;
+        Ok(count as u64)
     }
 
     /// No job has ever been enrolled.

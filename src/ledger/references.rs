@@ -1,5 +1,4 @@
-//! Local references: how they looked when they were planned, and where their
-//! content was uploaded to.
+//! Where the content of local references was uploaded to.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -7,35 +6,6 @@ use super::{LedgerError, Store};
 use crate::job::ContentHash;
 
 impl Store {
-    /// Forgets the local references of the last manifest.
-    pub fn clear_inputs(&self) -> Result<(), LedgerError> {
-        Ok(self.db.execute("DELETE FROM input", []).map(drop)?)
-    }
-
-    /// Remembers how a local reference looked when it was planned.
-    pub fn add_input(&self, path: &str, bytes: u64, modified_ns: i64) -> Result<(), LedgerError> {
-        self.db.prepare_cached("INSERT OR REPLACE INTO input VALUES (?1, ?2, ?3)")?.execute(params![
-            path,
-            bytes as i64,
-            modified_ns
-        ])?;
-        Ok(())
-    }
-
-    /// Visits the local references of the last manifest: path, length and
-    /// time of change in nanoseconds; stops at the first `false`.
-    pub fn inputs_hold(&self, mut holds: impl FnMut(&str, u64, i64) -> bool) -> Result<bool, LedgerError> {
-        let mut query = self.db.prepare("SELECT path, bytes, modified_ns FROM input")?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            let path: String = row.get(0)?;
-            if !holds(&path, row.get::<_, i64>(1)? as u64, row.get(2)?) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// An upload of this content that is still alive at `until`.
     pub fn uploaded(&self, sha256: &ContentHash, until: i64) -> Result<Option<String>, LedgerError> {
         Ok(self

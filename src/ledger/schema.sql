@@ -92,9 +92,6 @@ CREATE TABLE send (slot INTEGER PRIMARY KEY, at INTEGER NOT NULL);
 -- Local references that were handed to the provider.
 CREATE TABLE upload (sha256 BLOB PRIMARY KEY, url TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
 
--- Local references as they were when the manifest was planned.
-CREATE TABLE input (path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, modified_ns INTEGER NOT NULL) WITHOUT ROWID;
-
 -- Decisions, by a person or a rule, that changed what a job's money is for.
 CREATE TABLE decision (
     id      INTEGER PRIMARY KEY,

@@ -1,0 +1,217 @@
+//! The second pass: each job's action, told to a sink and, for a run, entered
+//! into the ledger inside one transaction.
+
+use std::ops::ControlFlow;
+
+use super::decide::{Action, Counts, Record, decide};
+use super::presence::Presence;
+use super::select::{Only, Selection};
+use crate::job::{Credits, Wanted};
+use crate::ledger::{Known, LedgerError, Matcher, Store, View};
+use crate::manifest::Diagnostics;
+use crate::plan::{Plan, Totals};
+
+/// Why plan and ledger could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The manifest.
+    #[error("the manifest has errors")]
+    Manifest(Diagnostics),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// One line of a plan.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// The job's id.
+    pub id: &'a str,
+    /// What would be done.
+    pub action: Action,
+    /// This run would buy it.
+    pub buys: bool,
+    /// The job as wanted; `None` where the manifest no longer names it.
+    pub wanted: Option<&'a Wanted>,
+}
+
+/// What a plan says as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Comparison {
+    /// Sums over the manifest, whatever the ledger knows.
+    pub totals: Totals,
+    /// Jobs by action.
+    pub counts: Counts,
+    /// Jobs that this run would buy.
+    pub buys: u64,
+    /// Their pictures.
+    pub pictures: u64,
+    /// Upper estimate for them.
+    pub estimate: Credits,
+    /// Of these, jobs without a price.
+    pub unpriced: u64,
+}
+
+/// Takes the lines of a plan as they are found.
+pub type Sink<'s> = &'s mut dyn FnMut(&Entry<'_>);
+
+/// Compares without changing anything. Without a ledger, everything is new.
+pub fn compare(
+    plan: &Plan,
+    view: Option<View<'_>>,
+    selection: &Selection,
+    sink: Sink<'_>,
+) -> Result<Comparison, Problem> {
+    let presence = view.map_or_else(|| Ok(Presence::default()), |view| Presence::survey(plan, view))?;
+    let compared =
+        Pass { plan, view, store: None, selection, presence, matcher: matcher(selection)? }.run(sink)?;
+    Ok(compared.0)
+}
+
+/// Compares, and enters the result into the ledger. Must run in a transaction,
+/// so that an error, or a user who declines, leaves the ledger as it was.
+/// Changed jobs that the selection does not take stay as they were.
+pub fn enrol(
+    plan: &Plan,
+    store: &Store,
+    selection: &Selection,
+    sink: Sink<'_>,
+) -> Result<Comparison, Problem> {
+    let presence = Presence::survey(plan, store.view())?;
+    let (view, matcher) = (Some(store.view()), matcher(selection)?);
+    let pass = Pass { plan, view, store: Some(store), selection, presence, matcher };
+    let (comparison, presence) = pass.run(sink)?;
+    store.remove_others(|job| presence.has(job))?;
+    Ok(comparison)
+}
+
+fn matcher(selection: &Selection) -> Result<Option<Matcher>, LedgerError> {
+    selection.select.as_deref().map(Matcher::new).transpose()
+}
+
+struct Pass<'a> {
+    plan: &'a Plan,
+    view: Option<View<'a>>,
+    store: Option<&'a Store>,
+    selection: &'a Selection,
+    presence: Presence,
+    matcher: Option<Matcher>,
+}
+
+impl Pass<'_> {
+    fn run(mut self, sink: Sink<'_>) -> Result<(Comparison, Presence), Problem> {
+        let mut comparison = Comparison::default();
+        let mut failed = None;
+        let plan = self.plan;
+        comparison.totals = plan
+            .survey(&mut |wanted| match self.visit(&wanted, &mut comparison, sink) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            })
+            .map_err(Problem::Manifest)?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        self.tell_removed(&mut comparison, sink)?;
+        Ok((comparison, self.presence))
+    }
+
+    fn visit(
+        &mut self,
+        wanted: &Wanted,
+        comparison: &mut Comparison,
+        sink: &mut dyn FnMut(&Entry<'_>),
+    ) -> Result<(), LedgerError> {
+        let (record, owner) = self.record(wanted)?;
+        let action = decide(wanted, &record);
+        let selected = self.selected(&wanted.id)?;
+        let buys = selected && self.buys(&action) && self.within_limit(comparison);
+        if let Some(store) = self.store {
+            let job = self.enter(store, wanted, &action, owner.as_ref(), selected)?;
+            self.presence.mark(job);
+        }
+        comparison.counts.add(&action);
+        if buys {
+            comparison.buys += 1;
+            comparison.pictures += u64::from(wanted.request.n);
+            comparison.estimate += wanted.estimate.unwrap_or_default();
+            comparison.unpriced += u64::from(wanted.estimate.is_none());
+        }
+        sink(&Entry { id: &wanted.id, action, buys, wanted: Some(wanted) });
+        Ok(())
+    }
+
+    fn record(&mut self, wanted: &Wanted) -> Result<(Record, Option<Known>), LedgerError> {
+        let Some(view) = self.view else { return Ok((Record::None, None)) };
+        if let Some(known) = view.known(&wanted.id)? {
+            let same = known.fingerprint == wanted.fingerprint;
+            let differences =
+                if same { Vec::new() } else { wanted.request.differences(&view.request(known.job)?) };
+            return Ok((Record::Same(known, differences), Some(known)));
+        }
+        match self.presence.take_over(&wanted.fingerprint) {
+            Some((job, from)) => Ok((Record::Elsewhere(from), view.known_job(job)?)),
+            None => Ok((Record::None, None)),
+        }
+    }
+
+    /// Writes the job into the ledger; gives its number.
+    fn enter(
+        &self,
+        store: &Store,
+        wanted: &Wanted,
+        action: &Action,
+        owner: Option<&Known>,
+        selected: bool,
+    ) -> Result<i64, LedgerError> {
+        let Some(known) = owner else { return store.add(wanted) };
+        let other = known.fingerprint != wanted.fingerprint;
+        match action {
+            Action::Changed(_) if selected && self.selection.takes(Only::Changed) => {
+                store.change(known, wanted)?;
+            }
+            // Left as it was: it stays changed for a later run. A job that is
+            // skipped keeps what it owns as well.
+            Action::Changed(_) => {}
+            Action::Skip if other => store.skip(known)?,
+            _ if other => store.change(known, wanted)?,
+            _ => store.keep(known, wanted)?,
+        }
+        Ok(known.job)
+    }
+
+    fn buys(&self, action: &Action) -> bool {
+        match action {
+            Action::New => self.selection.takes(Only::New),
+            Action::Changed(_) => self.selection.takes(Only::Changed),
+            Action::Failed => self.selection.takes(Only::Failed),
+            _ => false,
+        }
+    }
+
+    fn within_limit(&self, comparison: &Comparison) -> bool {
+        self.selection.limit.is_none_or(|limit| comparison.buys < limit)
+    }
+
+    fn selected(&self, id: &str) -> Result<bool, LedgerError> {
+        self.matcher.as_ref().map_or(Ok(true), |matcher| matcher.matches(id))
+    }
+
+    fn tell_removed(
+        &self,
+        comparison: &mut Comparison,
+        sink: &mut dyn FnMut(&Entry<'_>),
+    ) -> Result<(), LedgerError> {
+        let Some(view) = self.view else { return Ok(()) };
+        let presence = &self.presence;
+        view.each_job(|id, job, _, _| {
+            if !presence.has(job) {
+                comparison.counts.add(&Action::Removed);
+                sink(&Entry { id, action: Action::Removed, buys: false, wanted: None });
+            }
+        })
+    }
+}
