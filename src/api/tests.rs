@@ -122,8 +122,11 @@ async fn a_closed_port_and_a_bad_key_are_never_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_tls_handshake_that_hangs_is_never_sent() {
     let stub = Stub::start(Script::Deaf).await;
+    let before = tokio::time::Instant::now();
     let outcome = client(&stub.url.replace("http:", "https:")).submit(Bytes::new(), "key").await;
     assert!(matches!(outcome, Submission::NeverSent { .. }), "{outcome:?}");
+    // Not at once: without TLS in the build, https would fail before it connects.
+    assert_eq!((before.elapsed().as_secs(), stub.connections()), (15, 1));
 }
 
 #[tokio::test]
@@ -264,6 +267,17 @@ async fn the_balance_and_the_list_are_read() {
     assert!(
         stub.requests()[0].starts_with("GET /v1/tasks?type=image&page=1&page_size=50&status=processing ")
     );
+}
+
+#[tokio::test]
+async fn an_upload_needs_a_host_and_a_file() {
+    let stub = Stub::start(Script::Answer(TASK)).await;
+    let missing = stub.client().upload("/nowhere/x.png".as_ref(), "x.png", "image/png").await;
+    assert!(matches!(missing, Err(UploadError::File(_))), "{missing:?}");
+    let config = Config::new(stub.url.parse().unwrap(), CANARY.into());
+    let nowhere = Client::new(config).unwrap().upload("x".as_ref(), "x", "image/png").await;
+    assert!(matches!(nowhere, Err(UploadError::NoFilesUrl)), "{nowhere:?}");
+    assert_eq!(stub.connections(), 0);
 }
 
 #[tokio::test]

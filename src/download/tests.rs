@@ -347,6 +347,21 @@ async fn many_downloads_run_side_by_side() {
 }
 
 #[test]
+fn only_a_regular_file_is_verified() {
+    let out = TempDir::new().unwrap();
+    let file = out.path().join("a.png");
+    let bytes = picture(ImageFormat::Png);
+    fs::write(&file, &bytes).unwrap();
+    assert_eq!(hash(&file).unwrap(), ContentHash::of(&bytes));
+    symlink(&file, out.path().join("link.png")).unwrap();
+    for odd in ["link.png", "none.png", "."] {
+        let path = out.path().join(odd);
+        assert!(matches!(verify(&path), Err(Damage::Unreadable(_))), "{odd}");
+        assert!(hash(&path).is_err(), "{odd}");
+    }
+}
+
+#[test]
 fn a_full_disk_is_known_as_such() {
     let disk = |code| FetchError::Disk(std::io::Error::from_raw_os_error(code));
     for (code, full) in [(28, true), (27, true), (122, cfg!(target_os = "linux")), (5, false), (13, false)] {
