@@ -1,1 +1,152 @@
-//! See the crate documentation.
+//! The command line: one subcommand a file. Arguments become one call into the
+//! library, its result becomes text or JSON, and an exit code.
+
+mod ask;
+mod collect;
+mod connect;
+mod drive;
+mod emulate;
+mod exit;
+mod init;
+mod logging;
+mod plan;
+mod plan_text;
+mod resolve;
+mod run;
+mod settings;
+mod signals;
+mod source;
+mod status;
+mod summary;
+
+use std::io::{IsTerminal, Write};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use exit::{Exit, Usage};
+pub use logging::Format as LogFormat;
+
+use crate::events::Style;
+
+/// Runs manifests of image jobs against the asynchronous GPT Image 2 API.
+///
+/// The same command that starts a run resumes it: nothing is paid twice, and
+/// nothing that was paid is lost. Try it without a key by adding --emulate.
+#[derive(Debug, Parser)]
+#[command(name = "imgbatch", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every subcommand takes.
+#[derive(Clone, Debug, Args)]
+struct Global {
+    /// Log more: -v what is decided, -vv every request.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    /// Log errors only.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Colours.
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    color: Color,
+    /// How progress is shown.
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "STYLE")]
+    progress: Style,
+    /// How logs are written.
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "FORMAT")]
+    log_format: LogFormat,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plan, submit, poll, download, record; the same command resumes.
+    Run(run::Args),
+    /// Show what would run and why, and what it costs; needs no key and no network.
+    Plan(plan::Args),
+    /// Submit and leave; `imgbatch collect` fetches the pictures later.
+    Submit(run::Args),
+    /// Fetch what was submitted, from the ledger alone.
+    Collect(collect::Args),
+    /// Show how a run stands, also while it is running.
+    Status(status::Args),
+    /// Decide submissions whose outcome is unknown.
+    Resolve(resolve::Args),
+    /// Serve the API on this machine, for demos, tests and other clients.
+    Emulator(emulate::Args),
+    /// Write a first manifest.
+    Init(init::Args),
+    /// Print the JSON Schema of manifests.
+    Schema,
+}
+
+impl Cli {
+    /// Carries the command out. Must not be called inside an async runtime.
+    pub fn execute(self) -> anyhow::Result<Exit> {
+        let global = self.global;
+        logging::start(&global);
+        match self.command {
+            Command::Run(args) => run::execute(&args, &global, run::Mode::Run),
+            Command::Plan(args) => plan::execute(&args, &global),
+            Command::Submit(args) => run::execute(&args, &global, run::Mode::Submit),
+            Command::Collect(args) => collect::execute(&args, &global),
+            Command::Status(args) => status::execute(&args),
+            Command::Resolve(args) => resolve::execute(&args),
+            Command::Emulator(args) => emulate::execute(&args),
+            Command::Init(args) => init::execute(&args),
+            Command::Schema => {
+                let schema = serde_json::to_string_pretty(&crate::manifest::json_schema())?;
+                print(&format!("{schema}\n"))?;
+                Ok(Exit::Success)
+            }
+        }
+    }
+
+    /// Whether errors are shown in colour.
+    #[must_use]
+    pub fn colors_errors(&self) -> bool {
+        self.global.color(&std::io::stderr())
+    }
+}
+
+impl Global {
+    fn color(&self, stream: &impl IsTerminal) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+}
+
+/// Writes a result. A reader that has gone away is no error.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes something that is not a result.
+fn note(text: &str) {
+    // Nobody is there to be told that nobody is there.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

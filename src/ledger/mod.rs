@@ -27,7 +27,7 @@ pub use error::LedgerError;
 pub use files::{Kept, Move};
 pub use money::Money;
 pub use open::{FILE_NAME, FolderLock};
-pub use read::{FailureRow, Matcher, Reader, Totals, UnknownRow, View};
+pub use read::{FailureRow, Matcher, Purchase, Reader, Totals, UnknownRow, View};
 pub use record::{Answer, Intended, Intent, Outcome, Recorded, SavedPicture, Taken, ToFetch};
 pub use rescue::Rescue;
 pub use resolve::Decision;
@@ -52,12 +52,21 @@ impl Store {
         self.lock.folder()
     }
 
+    /// Begins a transaction that is undone unless it is committed.
+    pub fn begin(&self) -> Result<Transaction<'_>, LedgerError> {
+        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        Ok(Transaction { db: &self.db })
+    }
+
     /// Runs `work` in one transaction of its own; an error undoes all of it.
     pub fn transaction<T>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
-        self.enclosed("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", work)
+        let transaction = self.begin()?;
+        let value = work(self)?;
+        transaction.commit()?;
+        Ok(value)
     }
 
     /// Runs `work` inside an open transaction; an error undoes its changes only.
@@ -65,25 +74,36 @@ impl Store {
         &self,
         work: impl FnOnce(&Self) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
-        self.enclosed("SAVEPOINT part", "RELEASE part", "ROLLBACK TO part; RELEASE part", work)
-    }
-
-    fn enclosed<T>(
-        &self,
-        begin: &str,
-        commit: &str,
-        undo: &str,
-        work: impl FnOnce(&Self) -> Result<T, LedgerError>,
-    ) -> Result<T, LedgerError> {
-        self.db.execute_batch(begin)?;
-        let result = work(self).and_then(|value| {
-            self.db.execute_batch(commit)?;
-            Ok(value)
-        });
-        if result.is_err() && !self.db.is_autocommit() {
-            // The first error says more than a failing undo; SQLite undoes at close.
-            let _ = self.db.execute_batch(undo);
+        self.db.execute_batch("SAVEPOINT part")?;
+        let result = work(self);
+        // A full disk has undone everything already; the writer sees that.
+        if !self.db.is_autocommit() {
+            let end = if result.is_ok() { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" };
+            self.db.execute_batch(end)?;
         }
         result
+    }
+}
+
+/// A transaction; dropping it undoes it.
+#[derive(Debug)]
+#[must_use]
+pub struct Transaction<'a> {
+    db: &'a Connection,
+}
+
+impl Transaction<'_> {
+    /// Makes it durable.
+    pub fn commit(self) -> Result<(), LedgerError> {
+        Ok(self.db.execute_batch("COMMIT")?)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if !self.db.is_autocommit() {
+            // The first error says more than a failing undo; SQLite undoes at close.
+            let _ = self.db.execute_batch("ROLLBACK");
+        }
     }
 }

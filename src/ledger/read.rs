@@ -71,6 +71,19 @@ pub struct Totals {
     pub next_expiry: Option<i64>,
 }
 
+/// What a run would buy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purchase {
+    /// Jobs.
+    pub jobs: u64,
+    /// Their pictures.
+    pub pictures: u64,
+    /// Upper estimate for those that have a price.
+    pub estimate: Credits,
+    /// Jobs without a price.
+    pub unpriced: u64,
+}
+
 /// A job that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureRow {
@@ -145,6 +158,26 @@ impl<'a> View<'a> {
             |row| row.get(0),
         )?;
         Ok(count as u64)
+    }
+
+    /// What a run with this filter and limit would buy.
+    pub fn purchase(&self, filter: &Filter, limit: Option<u64>) -> Result<Purchase, LedgerError> {
+        let origin = filter.origin.map(Origin::number);
+        let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(self.db.query_row(
+            "SELECT count(*), ifnull(sum(n), 0), ifnull(sum(estimate), 0), count(*) - count(estimate) FROM
+                (SELECT n, estimate FROM job WHERE state = 0 AND want = 0 AND (?1 IS NULL OR origin = ?1)
+                 AND (?2 IS NULL OR id GLOB ?2) ORDER BY seq LIMIT ?3)",
+            rusqlite::params![origin, filter.select, limit],
+            |row| {
+                Ok(Purchase {
+                    jobs: row.get::<_, i64>(0)? as u64,
+                    pictures: row.get::<_, i64>(1)? as u64,
+                    estimate: Credits::from_micro(row.get(2)?),
+                    unpriced: row.get::<_, i64>(3)? as u64,
+                })
+            },
+        )?)
     }
 
     /// No job has ever been enrolled.

@@ -96,6 +96,16 @@ impl Store {
         Ok(Identity { name: value("name")?, base_url: value("base_url")? })
     }
 
+    /// Remembers the provider as opaque text; it must not hold a key.
+    pub fn set_provider(&self, provider: &str) -> Result<(), LedgerError> {
+        self.set_meta("provider", provider)
+    }
+
+    /// The provider as it was remembered.
+    pub fn provider(&self) -> Result<Option<String>, LedgerError> {
+        self.meta("provider")
+    }
+
     /// The manifest that was enrolled last, if nothing was left out of it.
     pub fn enrolled_digest(&self) -> Result<Option<ContentHash>, LedgerError> {
         Ok(self.meta("manifest")?.and_then(|digest| digest.parse().ok()))

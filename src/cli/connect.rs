@@ -1,0 +1,201 @@
+//! The provider: its address, its key, and the emulator in its place.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+use super::Usage;
+use crate::api::{Client, Config};
+use crate::download::{Downloader, Policy};
+use crate::emulator::{Emulator, Options};
+
+/// Stands for the base URL of the emulator in the process, whose port is
+/// another one each time.
+pub(super) const EMULATOR: &str = "emulator";
+
+/// Where to buy, without the key. Kept in the ledger, so that `collect` needs
+/// no manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Provider {
+    pub(super) base_url: String,
+    pub(super) files_url: Option<String>,
+    pub(super) key_env: String,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) private_hosts: bool,
+}
+
+/// The open doors to a provider.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) client: Client,
+    pub(super) downloader: Downloader,
+    pub(super) emulator: Option<Emulator>,
+}
+
+impl Provider {
+    /// The provider of a manifest; a flag or the environment outranks its
+    /// base URL.
+    pub(super) fn resolve(
+        manifest: &crate::manifest::Manifest,
+        base_url: Option<&str>,
+        emulate: bool,
+    ) -> anyhow::Result<Self> {
+        let provider = &manifest.provider;
+        let base_url = if emulate {
+            EMULATOR.to_owned()
+        } else {
+            let named = base_url.or(provider.base_url.as_deref()).ok_or_else(|| Usage::error(NO_BASE_URL))?;
+            parse(named, "base URL", provider.allow_private_hosts)?.as_str().trim_end_matches('/').to_owned()
+        };
+        Ok(Self {
+            base_url,
+            files_url: provider.files_url.clone(),
+            key_env: provider.api_key_env.clone(),
+            key_file: provider.api_key_file.as_ref().map(|path| manifest.resolve(path)),
+            private_hosts: provider.allow_private_hosts,
+        })
+    }
+
+    pub(super) fn is_emulator(&self) -> bool {
+        self.base_url == EMULATOR
+    }
+
+    /// Local references can be handed over.
+    pub(super) fn takes_files(&self) -> bool {
+        self.files_url.is_some() || self.is_emulator()
+    }
+
+    /// Finds the key before anything is made or locked.
+    pub(super) fn key(&self) -> anyhow::Result<SecretString> {
+        if self.is_emulator() {
+            return Ok(SecretString::from("emulated"));
+        }
+        if let Some(key) = std::env::var_os(&self.key_env).filter(|key| !key.is_empty()) {
+            let key = key.into_string().ok();
+            return check(key.as_deref(), &format!("the environment variable {}", self.key_env));
+        }
+        let Some(path) = &self.key_file else {
+            return Err(Usage::error(format!(
+                "no API key: put it into the environment variable {}, or name a file with provider.api_key_file; to try without a key, add --emulate",
+                self.key_env
+            )));
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Usage::error(format!("can't read the key file {}: {error}", path.display())))?;
+        check(Some(&text), &format!("the key file {}", path.display()))
+    }
+
+    /// Opens the doors; starts the emulator where it stands in, its tasks
+    /// kept in `folder`.
+    pub(super) async fn connect(
+        &self,
+        key: SecretString,
+        folder: &Path,
+        emulator: Options,
+    ) -> anyhow::Result<Connection> {
+        let emulator = if self.is_emulator() {
+            let state = Some(folder.join("emulator"));
+            Some(Emulator::start(Options { state, ..emulator }).await?)
+        } else {
+            None
+        };
+        let base_url = emulator.as_ref().map_or_else(|| self.base_url.clone(), Emulator::base_url);
+        let base_url = parse(&base_url, "base URL", self.private_hosts)?;
+        let files_url = match (&emulator, &self.files_url) {
+            (Some(_), _) => Some(base_url.clone()),
+            (None, Some(url)) => Some(parse(url, "files_url", self.private_hosts)?),
+            (None, None) => None,
+        };
+        let policy = Policy {
+            loopback_http: is_loopback(&base_url),
+            private_hosts: self.private_hosts,
+            ..Policy::default()
+        };
+        let client = Client::new(Config { files_url, ..Config::new(base_url, key) })?;
+        let downloader = Downloader::new(policy).context("can't prepare downloads")?;
+        Ok(Connection { client, downloader, emulator })
+    }
+}
+
+const NO_BASE_URL: &str = "no base URL: name the API's host with --base-url, IMGBATCH_BASE_URL or provider.base_url (there is no default, so that your key goes only to a host that you named); to try without a key, add --emulate";
+
+/// An address that a key may be sent to.
+fn parse(text: &str, what: &str, private_hosts: bool) -> anyhow::Result<Url> {
+    let url = Url::parse(text).map_err(|error| {
+        Usage::error(format!(
+            "the {what} {text:?} is not a URL ({error}); write it like https://api.example.com"
+        ))
+    })?;
+    let fault = match url.scheme() {
+        "https" | "http" if !url.username().is_empty() || url.password().is_some() => {
+            Some("must not carry a user or a password")
+        }
+        "https" | "http" if url.query().is_some() || url.fragment().is_some() => {
+            Some("must not carry a query")
+        }
+        "https" | "http" if url.path().trim_end_matches('/').ends_with("/v1") => {
+            Some("ends with /v1, which is added to it; leave it out")
+        }
+        "https" => None,
+        "http" if is_loopback(&url) || private_hosts => None,
+        "http" => Some("is plain http, which would show the key to the network; use https"),
+        _ => Some("must begin with https://"),
+    };
+    match fault {
+        Some(fault) => Err(Usage::error(format!("the {what} {text:?} {fault}"))),
+        None => Ok(url),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// A key that can stand in a header, without the line end of its file.
+fn check(key: Option<&str>, place: &str) -> anyhow::Result<SecretString> {
+    let key = key.map(str::trim).unwrap_or_default();
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Usage::error(format!("{place} does not hold a key of printable ASCII characters")));
+    }
+    Ok(SecretString::from(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_only_where_nobody_reads_along() {
+        for good in ["https://api.example.com", "http://127.0.0.1:9", "http://localhost:9", "http://[::1]:9"]
+        {
+            assert!(parse(good, "base URL", false).is_ok(), "{good}");
+        }
+        for bad in [
+            "api.example.com",
+            "http://api.example.com",
+            "ftp://x",
+            "https://k@x.com",
+            "https://x.com/v1",
+            "https://x.com/?a=b",
+        ] {
+            assert!(parse(bad, "base URL", false).is_err(), "{bad}");
+        }
+        assert!(parse("http://10.0.0.7:8080", "base URL", true).is_ok());
+    }
+
+    #[test]
+    fn keys_are_trimmed_and_checked() {
+        assert!(check(Some("abc\n"), "x").is_ok());
+        for bad in [None, Some(""), Some(" \n"), Some("a b"), Some("ключ")] {
+            assert!(check(bad, "x").is_err(), "{bad:?}");
+        }
+    }
+}

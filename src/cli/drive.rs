@@ -1,0 +1,151 @@
+//! From an open ledger to the end of a run: files first, then the loop, then
+//! the summary.
+
+use std::time::SystemTime;
+
+use anyhow::Context;
+use secrecy::SecretString;
+
+use super::connect::Provider;
+use super::exit::{Exit, Remains, of_run};
+use super::settings::pace_window;
+use super::signals::{self, Signals};
+use super::summary::Summary;
+use super::{Global, note, print};
+use crate::emulator;
+use crate::events::Snapshot;
+use crate::job::State;
+use crate::ledger::{Filter, Ledger, Rescue, Start, Store};
+use crate::runner::{self, Ended, Settings, Setup};
+
+/// A run that is ready to start.
+pub(super) struct Drive<'a> {
+    pub(super) store: Store,
+    pub(super) start: Start,
+    pub(super) provider: &'a Provider,
+    pub(super) key: SecretString,
+    pub(super) emulator: emulator::Options,
+    pub(super) settings: Settings,
+    pub(super) global: &'a Global,
+    pub(super) json: bool,
+    /// The command that goes on where this one stops.
+    pub(super) resume: String,
+}
+
+impl Drive<'_> {
+    /// Runs to the end and tells how it went.
+    pub(super) fn execute(self) -> anyhow::Result<Exit> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let exit = runtime.block_on(self.run());
+        // After a second Ctrl-C nobody waits for what is still running.
+        runtime.shutdown_background();
+        exit
+    }
+
+    async fn run(self) -> anyhow::Result<Exit> {
+        let Signals { stop, mut now } = signals::listen()?;
+        tell_start(self.start);
+        let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as i64;
+        let reconciled = runner::reconcile(&self.store, self.start.unclean, now_ms)?;
+        tell_reconciled(reconciled);
+        let filter = self.settings.submit.clone();
+        let limited = self.settings.limit.is_some();
+        let folder = self.store.folder().to_owned();
+        let connection = self.provider.connect(self.key, &folder, self.emulator).await?;
+        let snapshot = Snapshot {
+            jobs: self.store.view().tally()?,
+            credits: self.store.view().committed()?,
+            budget: self.settings.budget,
+            ..Snapshot::default()
+        };
+        let ages = self.store.send_ages(pace_window(&self.settings))?;
+        let rescue = Rescue::prepare(&folder)?;
+        let (ledger, writer) = Ledger::start(self.store);
+        let reporter = self.global.progress.reporter(self.global.color(&std::io::stderr()));
+        let running = runner::run(Setup {
+            client: connection.client,
+            downloader: connection.downloader,
+            ledger,
+            rescue,
+            folder,
+            settings: self.settings,
+            reporter,
+            snapshot,
+            ages,
+            stop,
+        });
+        let ended = tokio::select! {
+            ended = running => ended?,
+            Ok(_) = now.wait_for(|now| *now) => {
+                note(&format!("left at once; the ledger is safe. To go on:\n  {}\n", self.resume));
+                return Ok(Exit::Interrupted);
+            }
+        };
+        let store = writer.finish().await?;
+        if let Some(emulator) = connection.emulator {
+            emulator.stop().await;
+        }
+        finish(store, ended, filter.as_ref(), limited, self.json, &self.resume)
+    }
+}
+
+/// Closes the ledger and prints what came out.
+fn finish(
+    store: Store,
+    ended: Ended,
+    filter: Option<&Filter>,
+    limited: bool,
+    json: bool,
+    resume: &str,
+) -> anyhow::Result<Exit> {
+    let view = store.view();
+    let totals = view.totals()?;
+    let cut_short = ended.halted.is_some() || ended.interrupted || ended.broken.is_some();
+    // What a limit or a filter left out is not wanted by this run.
+    let pending = match filter {
+        Some(filter) if !limited || cut_short => view.count(State::Pending, filter)?,
+        _ => 0,
+    };
+    let remains = Remains { pending, ..Remains::of(&totals) };
+    let exit = of_run(Some(&ended), &remains);
+    let mut summary = Summary::of(&view, store.folder(), exit)?;
+    summary.count_submissions(&ended);
+    let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
+    let broken = ended.broken;
+    let closed = store.close();
+    print(&text)?;
+    match broken {
+        Some(error) => {
+            Err(error).context("the run ended early; what was accepted is kept, run again once there is room")
+        }
+        None => Ok(closed.map(|()| exit)?),
+    }
+}
+
+fn tell_start(start: Start) {
+    if start.rescued > 0 {
+        tracing::warn!(
+            tasks = start.rescued,
+            "task ids that the ledger could not take last time are in it now"
+        );
+    }
+    if start.held > 0 {
+        tracing::warn!(
+            submissions = start.held,
+            "the last run ended with submissions on the wire: their outcome is unknown, they are held; see `imgbatch status`"
+        );
+    }
+}
+
+fn tell_reconciled(reconciled: runner::Reconciled) {
+    let runner::Reconciled { adopted, refetched, lost } = reconciled;
+    if adopted > 0 {
+        tracing::info!(adopted, "pictures were on disk and not yet in the ledger");
+    }
+    if refetched > 0 {
+        tracing::warn!(jobs = refetched, "pictures are missing from the output folder and are fetched again");
+    }
+    if lost > 0 {
+        tracing::warn!(jobs = lost, "pictures are missing from the output folder, and their links are dead");
+    }
+}

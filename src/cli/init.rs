@@ -1,0 +1,47 @@
+//! `imgbatch init`: a first manifest, with its schema for editors.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::exit::Exit;
+use super::summary::shell_word;
+use super::{Usage, print};
+
+const FIRST: &str = include_str!("first.toml");
+
+/// Arguments of `init`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to write it.
+    #[arg(default_value = "imgbatch.toml")]
+    manifest: PathBuf,
+}
+
+pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
+    let folder =
+        args.manifest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    write_new(&args.manifest, FIRST)?;
+    let schema = folder.join("imgbatch.schema.json");
+    if !schema.exists() {
+        write_new(&schema, &format!("{}\n", serde_json::to_string_pretty(&crate::manifest::json_schema())?))?;
+    }
+    let manifest = shell_word(&args.manifest.display().to_string());
+    print(&format!(
+        "wrote {0} and {1}\nnext:\n  imgbatch plan {2}\n  imgbatch run {2} --emulate\n",
+        args.manifest.display(),
+        schema.display(),
+        manifest
+    ))?;
+    Ok(Exit::Success)
+}
+
+/// Never writes over anything.
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| Usage::error(format!("can't write {}: {error}", path.display())))
+}

@@ -1,0 +1,93 @@
+//! `imgbatch resolve`: a person decides what became of unknown submissions.
+
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use super::{Usage, print};
+use crate::job::Credits;
+use crate::ledger::{Decision, FILE_NAME, FolderLock, LedgerError, Store, UnknownRow};
+
+/// Arguments of `resolve`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+#[command(group = clap::ArgGroup::new("decision").required(true))]
+pub(super) struct Args {
+    /// The output folder of a run.
+    out: PathBuf,
+    /// The job with this id.
+    #[arg(long, group = "which", value_name = "ID")]
+    job: Option<String>,
+    /// Every job whose submission has an unknown outcome.
+    #[arg(long, group = "which")]
+    all: bool,
+    /// It did not happen: the job becomes pending. Nothing is sent by this.
+    #[arg(long, group = "decision")]
+    resubmit: bool,
+    /// Give it up: the money at risk is booked as spent.
+    #[arg(long, group = "decision")]
+    abandon: bool,
+    /// It became this task of the provider, which is collected from now on.
+    #[arg(long, group = "decision", value_name = "TASK_ID", conflicts_with = "all")]
+    adopt: Option<String>,
+    /// Wait for another run of this folder to end.
+    #[arg(long)]
+    wait: bool,
+}
+
+pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
+    if !args.out.join(FILE_NAME).exists() {
+        return Err(LedgerError::Missing(args.out.clone()).into());
+    }
+    let (store, _) = Store::open(FolderLock::acquire(&args.out, args.wait)?, None)?;
+    let unknown = store.view().unknowns()?;
+    let chosen: Vec<&UnknownRow> =
+        unknown.iter().filter(|row| args.job.as_ref().is_none_or(|id| *id == row.id)).collect();
+    let result = decide(args, &store, &chosen);
+    store.close()?;
+    result
+}
+
+fn decide(args: &Args, store: &Store, chosen: &[&UnknownRow]) -> anyhow::Result<Exit> {
+    if let (Some(id), true) = (&args.job, chosen.is_empty()) {
+        return Err(Usage::error(format!("no submission of job {id:?} has an unknown outcome")));
+    }
+    let decision = decision(args)?;
+    if let Decision::Adopt(task) = &decision
+        && let Some(owner) = store.owner_of(task)?
+    {
+        return Err(Usage::error(format!("task {task} belongs to job {owner:?} already")));
+    }
+    store.transaction(|store| {
+        for row in chosen {
+            store.resolve(&row.id, &decision)?;
+        }
+        Ok(())
+    })?;
+    let at_stake: Credits = chosen.iter().map(|row| row.at_risk).sum();
+    let count = chosen.len();
+    print(&match &decision {
+        Decision::Resubmit => format!(
+            "{count} jobs are pending again; the next run pays up to {at_stake} credits, a second time if the first try was billed\n"
+        ),
+        Decision::Abandon => {
+            format!("{count} submissions are given up; {at_stake} credits are booked as spent\n")
+        }
+        Decision::Adopt(task) => format!("task {task} is collected by the next run\n"),
+    })?;
+    Ok(Exit::Success)
+}
+
+fn decision(args: &Args) -> anyhow::Result<Decision> {
+    Ok(match &args.adopt {
+        Some(task)
+            if task.is_empty() || !task.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') =>
+        {
+            return Err(Usage::error(format!(
+                "{task:?} is not a task id; it looks like task-unified-1757156493-imcg5zqt"
+            )));
+        }
+        Some(task) => Decision::Adopt(task.clone()),
+        None if args.resubmit => Decision::Resubmit,
+        None => Decision::Abandon,
+    })
+}

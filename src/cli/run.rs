@@ -1,0 +1,186 @@
+//! `imgbatch run` and `imgbatch submit`: everything before the loop starts.
+
+use std::path::PathBuf;
+
+use super::ask::{Consent, Situation, confirm, consent, is_terminal};
+use super::connect::Provider;
+use super::drive::Drive;
+use super::emulate::EmulateArgs;
+use super::exit::Exit;
+use super::settings::{self, PaceArgs, SelectArgs};
+use super::summary::shell_word;
+use super::{Global, Usage, note, source};
+use crate::enrol::{Comparison, Only, Problem, Selection, enrol};
+use crate::job::ContentHash;
+use crate::ledger::{FolderLock, Identity, Purchase, Store};
+use crate::plan::Plan;
+use crate::runner::Settings;
+
+/// Arguments of `run` and `submit`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The manifest: TOML, YAML, JSON or a text file with one prompt a line; `-` for standard input.
+    manifest: PathBuf,
+    /// The output folder [default: the manifest's, or out/NAME beside it].
+    #[arg(long, env = "IMGBATCH_OUT", value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The API's address, such as https://api.example.com.
+    #[arg(long, env = "IMGBATCH_BASE_URL", value_name = "URL")]
+    base_url: Option<String>,
+    #[command(flatten)]
+    emulate: EmulateArgs,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
+    /// Wait for another run of this folder to end.
+    #[arg(long)]
+    wait: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+    /// Print one JSON document on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whether pictures are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Run,
+    Submit,
+}
+
+pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Result<Exit> {
+    let plan = source::load(&args.manifest)?;
+    let provider = Provider::resolve(plan.manifest(), args.base_url.as_deref(), args.emulate.emulate)?;
+    let key = provider.key()?;
+    let out = source::out_dir(&plan, args.out.as_deref(), args.emulate.emulate);
+    let selection = args.select.selection();
+    let settings =
+        settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, mode == Mode::Run)?;
+    // Whatever is wrong with the manifest is said before a folder is made.
+    let digest = plan.digest()?;
+    let lock = FolderLock::acquire(&out, args.wait)?;
+    let identity = Identity { name: plan.name().to_owned(), base_url: provider.base_url.clone() };
+    let (store, start) = Store::open(lock, Some(&identity))?;
+    store.set_provider(&serde_json::to_string(&provider)?)?;
+    let intake =
+        Intake { plan: &plan, provider: &provider, selection: &selection, settings: &settings, args };
+    if !intake.enrol(&store, digest)? {
+        store.close()?;
+        note("nothing was submitted\n");
+        return Ok(Exit::Incomplete);
+    }
+    let resume = resume_command(args, mode);
+    let emulator = args.emulate.options()?;
+    let drive =
+        Drive { store, start, provider: &provider, key, emulator, settings, global, json: args.json, resume };
+    drive.execute()
+}
+
+/// Brings the manifest into the ledger, with the user's consent.
+struct Intake<'a> {
+    plan: &'a Plan,
+    provider: &'a Provider,
+    selection: &'a Selection,
+    settings: &'a Settings,
+    args: &'a Args,
+}
+
+impl Intake<'_> {
+    /// False where the user declined; the ledger is as it was then.
+    fn enrol(&self, store: &Store, digest: Option<ContentHash>) -> anyhow::Result<bool> {
+        let unchanged = digest.is_some() && digest == store.enrolled_digest()?;
+        let transaction = store.begin()?;
+        let comparison = if unchanged { None } else { Some(self.compare(store)?) };
+        if let Some(comparison) = &comparison {
+            self.check_references(comparison)?;
+            // Changed jobs that were left out must be met again.
+            let complete = comparison.counts.changed == 0 || !self.selection.is_partial();
+            store.set_enrolled_digest(digest.filter(|_| complete))?;
+        }
+        if self.selection.only == Some(Only::Failed) {
+            store.retry_failed(self.selection.select.as_deref(), self.selection.limit)?;
+        }
+        let purchase = match &self.settings.submit {
+            Some(filter) => store.view().purchase(filter, self.selection.limit)?,
+            None => Purchase::default(),
+        };
+        let consented = self.consent(comparison.as_ref(), &purchase)?;
+        if consented {
+            transaction.commit()?;
+        }
+        Ok(consented)
+    }
+
+    fn compare(&self, store: &Store) -> anyhow::Result<Comparison> {
+        let comparison =
+            enrol(self.plan, store, self.selection, &mut |_| {}).map_err(|problem| match problem {
+                Problem::Manifest(diagnostics) => anyhow::Error::new(diagnostics),
+                Problem::Ledger(error) => error.into(),
+            })?;
+        if !comparison.totals.warnings.is_empty() {
+            note(&format!("{}\n", comparison.totals.warnings));
+        }
+        Ok(comparison)
+    }
+
+    fn check_references(&self, comparison: &Comparison) -> anyhow::Result<()> {
+        let local = comparison.totals.local_references;
+        if local > 0 && !self.provider.takes_files() {
+            return Err(Usage::error(format!(
+                "{local} jobs use local images, and no host is named that takes them: set provider.files_url, or use links"
+            )));
+        }
+        Ok(())
+    }
+
+    fn consent(&self, comparison: Option<&Comparison>, purchase: &Purchase) -> anyhow::Result<bool> {
+        let usd = self.plan.prices().usd(purchase.estimate);
+        let changed = comparison.map_or(0, |comparison| comparison.counts.changed);
+        let situation = Situation {
+            buys: purchase.jobs,
+            usd,
+            changed: if self.selection.takes(Only::Changed) { changed } else { 0 },
+            yes: self.args.yes,
+            budget: self.settings.budget.is_some(),
+            emulated: self.provider.is_emulator(),
+            terminal: is_terminal(),
+        };
+        let price = price(purchase, usd);
+        match consent(&situation) {
+            Consent::Given => Ok(true),
+            Consent::Missing => Err(Usage::error(format!(
+                "this would buy {price}, and there is no terminal to ask on: pass --yes, or bound it with --budget"
+            ))),
+            Consent::Ask => {
+                if let Some(comparison) = comparison {
+                    note(&super::plan_text::counts(&comparison.counts));
+                }
+                Ok(confirm(&format!("Buy {price}?"))?)
+            }
+        }
+    }
+}
+
+fn price(purchase: &Purchase, usd: f64) -> String {
+    let Purchase { pictures, estimate, unpriced, .. } = purchase;
+    let unpriced =
+        if *unpriced > 0 { format!(", and {unpriced} jobs without a known price") } else { String::new() };
+    format!("{pictures} pictures for at most {estimate} credits ({usd:.2} USD){unpriced}")
+}
+
+/// The command that continues, as the user would type it.
+fn resume_command(args: &Args, mode: Mode) -> String {
+    let mut words = vec!["imgbatch".to_owned()];
+    words.push(if mode == Mode::Run { "run" } else { "submit" }.into());
+    words.push(shell_word(&args.manifest.display().to_string()));
+    if args.emulate.emulate {
+        words.push("--emulate".into());
+    }
+    if let Some(out) = &args.out {
+        words.extend(["--out".into(), shell_word(&out.display().to_string())]);
+    }
+    words.join(" ")
+}

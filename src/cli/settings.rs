@@ -1,0 +1,100 @@
+//! The knobs of a run: flag, then environment, then manifest, then default.
+
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::Instant;
+
+use super::Usage;
+use crate::enrol::{Only, Selection};
+use crate::job::Credits;
+use crate::manifest::Run;
+use crate::manifest::units::{Budget, Period, Rate, StopAfter};
+use crate::model::Prices;
+use crate::pacer::Limits;
+use crate::runner::Settings;
+
+/// Which jobs.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct SelectArgs {
+    /// Only jobs that would run for this reason.
+    #[arg(long, value_enum, value_name = "REASON")]
+    pub(super) only: Option<Only>,
+    /// Only jobs whose id matches this glob: `*` any text, `?` one character.
+    #[arg(long, value_name = "GLOB")]
+    pub(super) select: Option<String>,
+    /// Submit at most this many jobs.
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<u64>,
+}
+
+impl SelectArgs {
+    pub(super) fn selection(&self) -> Selection {
+        Selection { only: self.only, select: self.select.clone(), limit: self.limit }
+    }
+}
+
+/// How fast, how much, how long.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct PaceArgs {
+    /// Submissions in a window, such as 20/10s.
+    #[arg(long, env = "IMGBATCH_RATE", value_name = "N/TIME")]
+    rate: Option<Rate>,
+    /// Tasks that the API may be working on at once.
+    #[arg(long, env = "IMGBATCH_IN_FLIGHT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    in_flight: Option<u32>,
+    /// Downloads at once.
+    #[arg(long, env = "IMGBATCH_DOWNLOADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    downloads: Option<u32>,
+    /// The most that all runs of this folder may spend: "25 USD" or "1700 credits".
+    #[arg(long, env = "IMGBATCH_BUDGET", value_name = "AMOUNT")]
+    pub(super) budget: Option<Budget>,
+    /// Pause when so many jobs failed: "10 failed" or "20% failed".
+    #[arg(long, env = "IMGBATCH_STOP_AFTER", value_name = "LIMIT")]
+    stop_after: Option<StopAfter>,
+    /// Stop submitting after this time, such as 6h; collecting goes on.
+    #[arg(long, env = "IMGBATCH_TIME_LIMIT", value_name = "TIME")]
+    time_limit: Option<Period>,
+}
+
+/// The settings of a run over a manifest's `[run]`.
+pub(super) fn resolve(
+    pace: &PaceArgs,
+    run: &Run,
+    prices: &Prices,
+    selection: &Selection,
+    collect: bool,
+) -> anyhow::Result<Settings> {
+    let rate = pace.rate.unwrap_or(run.rate);
+    let budget = pace.budget.or(run.budget).map(|budget| credits(budget, prices)).transpose()?;
+    Ok(Settings {
+        limits: Limits {
+            count: rate.count,
+            window: rate.window,
+            in_flight: pace.in_flight.unwrap_or(run.in_flight),
+        },
+        posts: run.posts,
+        downloads: pace.downloads.unwrap_or(run.downloads),
+        attempts: run.attempts,
+        overdue: run.overdue.0,
+        budget,
+        stop_after: pace.stop_after.or(run.stop_after),
+        submit: selection.filter(),
+        limit: selection.limit,
+        collect,
+        deadline: pace.time_limit.map(|Period(limit)| Instant::now() + limit),
+    })
+}
+
+/// How long ago submissions still count for the pace.
+pub(super) fn pace_window(settings: &Settings) -> Duration {
+    settings.limits.window.mul_f64(1.1)
+}
+
+fn credits(budget: Budget, prices: &Prices) -> anyhow::Result<Credits> {
+    let amount = match budget {
+        Budget::Credits(credits) => Credits::from_f64(credits),
+        Budget::Usd(usd) => prices.credits(usd),
+    };
+    amount.ok_or_else(|| Usage::error(format!("the budget {budget} is beyond all bounds")))
+}

@@ -1,0 +1,297 @@
+//! What came out of a run, as one JSON document or as text.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::exit::{Exit, Remains};
+use crate::events::{bytes, duration, printable};
+use crate::job::{Credits, Tally};
+use crate::ledger::{FailureRow, LedgerError, Totals, UnknownRow, View};
+use crate::runner::Ended;
+
+/// Failures that are listed; the ledger has all of them.
+const LISTED: u32 = 1000;
+
+/// Failures that the text shows.
+const SHOWN: usize = 10;
+
+/// A picture whose link dies sooner is in danger.
+const DYING_MS: i64 = 2 * 60 * 60 * 1000;
+
+/// Section 5 of the contract: `--json` of run, submit, collect and status.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    version: u32,
+    run: String,
+    out: String,
+    exit_code: u8,
+    jobs: Tally,
+    images: Images,
+    cost: Cost,
+    submissions: Submissions,
+    failures: Vec<Failure>,
+    unknown: Vec<Unknown>,
+    #[serde(skip)]
+    held: Vec<UnknownRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct Images {
+    expected: u64,
+    saved: u64,
+    missing: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Cost {
+    estimated_credits: Credits,
+    reserved_credits: Credits,
+    used_credits: Credits,
+    at_risk_credits: Credits,
+}
+
+#[derive(Debug, Serialize)]
+struct Submissions {
+    sent: u64,
+    accepted: u64,
+    throttled: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Failure {
+    id: String,
+    code: String,
+    message: String,
+    billed: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Unknown {
+    id: String,
+    idempotency_key: String,
+    since: String,
+    why: String,
+    at_risk_credits: Credits,
+}
+
+impl Remains {
+    /// What a ledger's figures leave.
+    pub(super) fn of(totals: &Totals) -> Self {
+        let now = jiff::Timestamp::now().as_millisecond();
+        Self {
+            pending: totals.jobs.pending,
+            in_flight: totals.jobs.in_flight,
+            failed: totals.jobs.failed,
+            unknown: totals.jobs.unknown,
+            lost: totals.lost,
+            dying: totals.next_expiry.is_some_and(|expiry| expiry - now < DYING_MS),
+        }
+    }
+}
+
+impl Summary {
+    /// Reads the figures of a ledger.
+    pub(super) fn of(view: &View<'_>, folder: &Path, exit: Exit) -> Result<Self, LedgerError> {
+        let totals = view.totals()?;
+        let held = view.unknowns()?;
+        let name = view.identity()?.map(|identity| identity.name).unwrap_or_default();
+        Ok(Self {
+            version: 1,
+            run: name,
+            out: folder.display().to_string(),
+            exit_code: exit.code(),
+            jobs: totals.jobs,
+            images: Images {
+                expected: totals.images_expected,
+                saved: totals.images_saved,
+                missing: totals.images_missing,
+                bytes: totals.image_bytes,
+            },
+            cost: Cost {
+                estimated_credits: totals.estimated,
+                reserved_credits: totals.reserved,
+                used_credits: totals.used,
+                at_risk_credits: totals.at_risk,
+            },
+            submissions: Submissions {
+                sent: totals.sent,
+                accepted: totals.accepted,
+                throttled: totals.throttled,
+            },
+            failures: view.failures(LISTED)?.into_iter().map(Failure::from).collect(),
+            unknown: held.iter().map(Unknown::from).collect(),
+            held,
+        })
+    }
+
+    /// Counts the submissions of one run instead of all.
+    pub(super) fn count_submissions(&mut self, ended: &Ended) {
+        self.submissions =
+            Submissions { sent: ended.sent, accepted: ended.accepted, throttled: ended.throttled };
+    }
+
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        Ok(format!("{}\n", serde_json::to_string(self)?))
+    }
+
+    /// For people, at most 80 columns where names allow it. `resume` is the
+    /// command that goes on.
+    pub(super) fn text(&self, ended: Option<&Ended>, resume: &str) -> String {
+        let mut text = String::new();
+        let jobs = &self.jobs;
+        let wanted = jobs.total - jobs.skipped;
+        // Writing to a string can't fail.
+        let _ =
+            writeln!(text, "{}: {} of {wanted} jobs succeeded{}", self.run, jobs.succeeded, self.others());
+        let _ = writeln!(
+            text,
+            "  pictures  {} of {}, {} in {}",
+            self.images.saved,
+            self.images.expected,
+            bytes(self.images.bytes),
+            Path::new(&self.out).join("images").display()
+        );
+        let _ = writeln!(text, "  cost      {}", self.cost());
+        self.list_failures(&mut text);
+        self.list_unknown(&mut text);
+        self.say_next(&mut text, ended, resume);
+        text
+    }
+
+    fn others(&self) -> String {
+        let jobs = &self.jobs;
+        let counts = [
+            (jobs.failed, "failed"),
+            (jobs.unknown, "unknown"),
+            (jobs.in_flight, "in flight"),
+            (jobs.pending, "pending"),
+            (jobs.skipped, "skipped"),
+        ];
+        counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!(", {count} {word}"))
+            .collect()
+    }
+
+    fn cost(&self) -> String {
+        let Cost { estimated_credits, reserved_credits, used_credits, at_risk_credits } = &self.cost;
+        let mut text = format!("{used_credits} credits used");
+        for (amount, word) in [(reserved_credits, "reserved"), (at_risk_credits, "at risk")] {
+            if *amount > Credits::ZERO {
+                let _ = write!(text, ", {amount} {word}");
+            }
+        }
+        let _ = write!(text, " (estimated {estimated_credits} for everything)");
+        text
+    }
+
+    fn list_failures(&self, text: &mut String) {
+        for failure in self.failures.iter().take(SHOWN) {
+            let _ = writeln!(
+                text,
+                "  failed    {}: {}: {} (billed: {})",
+                failure.id,
+                printable(&failure.code),
+                printable(&failure.message),
+                failure.billed
+            );
+        }
+        let more = self.jobs.failed.saturating_sub(SHOWN as u64);
+        if more > 0 {
+            let _ = writeln!(text, "  failed    and {more} more; --json lists them");
+        }
+    }
+
+    fn list_unknown(&self, text: &mut String) {
+        let now = jiff::Timestamp::now().as_millisecond();
+        for row in self.held.iter().take(SHOWN) {
+            let age = std::time::Duration::from_millis(u64::try_from(now - row.intent_at).unwrap_or(0));
+            let _ = writeln!(
+                text,
+                "  unknown   {}: {} ago, {} credits at risk: {}",
+                row.id,
+                duration(age),
+                row.at_risk,
+                printable(&row.why)
+            );
+        }
+        let more = self.held.len().saturating_sub(SHOWN);
+        if more > 0 {
+            let _ = writeln!(text, "  unknown   and {more} more; --json lists them");
+        }
+    }
+
+    fn say_next(&self, text: &mut String, ended: Option<&Ended>, resume: &str) {
+        if let Some(ended) = ended {
+            if let Some(halt) = &ended.halted {
+                let _ = writeln!(text, "  paused    {}", printable(&halt.sentence()));
+            }
+            if ended.overdue > 0 {
+                let _ = writeln!(
+                    text,
+                    "  overdue   {} tasks take longer than expected; they are paid and not resubmitted",
+                    ended.overdue
+                );
+            }
+            if ended.left > 0 {
+                let _ =
+                    writeln!(text, "  download  {} paid pictures could not be fetched this time", ended.left);
+            }
+        }
+        let out = shell_word(&self.out);
+        if self.jobs.unknown > 0 {
+            let _ = writeln!(
+                text,
+                "Unknown means: the request may have reached the API and been billed, and no answer\nsays so. It is never sent again by itself. Check your account, then decide:\n  imgbatch resolve {out} --all --resubmit    # it did not happen\n  imgbatch resolve {out} --all --abandon     # give it up, count it as spent"
+            );
+        }
+        if self.jobs.pending + self.jobs.in_flight > 0 {
+            let _ = writeln!(text, "To go on:\n  {resume}");
+        }
+    }
+}
+
+impl From<FailureRow> for Failure {
+    fn from(row: FailureRow) -> Self {
+        Self { id: row.id, code: row.code, message: row.message, billed: row.billed }
+    }
+}
+
+impl From<&UnknownRow> for Unknown {
+    fn from(row: &UnknownRow) -> Self {
+        Self {
+            id: row.id.clone(),
+            idempotency_key: row.key.clone(),
+            since: jiff::Timestamp::from_millisecond(row.intent_at)
+                .map_or_else(|_| String::new(), |at| at.to_string()),
+            why: row.why.clone(),
+            at_risk_credits: row.at_risk,
+        }
+    }
+}
+
+/// A word that a shell takes as it is.
+pub(super) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:@,%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(shell_word("out/winter-2026"), "out/winter-2026");
+        assert_eq!(shell_word("it's here"), r"'it'\''s here'");
+        assert_eq!(shell_word(""), "''");
+    }
+}
