@@ -22,11 +22,13 @@ struct Label {
 
 /// Draws the label with the prompt and a footer.
 pub(super) fn draw(canvas: &mut Canvas, font: &Font, prompt: &str, footer: &str) {
-    let size = (canvas.unit * 0.0205).max(10.0);
-    let margin = size * 1.7;
+    // Long prompts are set smaller, so that the label stays a label.
+    let long = if prompt.chars().nth(140).is_some() { 0.8 } else { 1.0 };
+    let size = (canvas.unit * 0.0205 * long).max(10.0);
+    let margin = canvas.unit * 0.035;
     let padding = size * 0.95;
     let room = canvas.width - 2.0 * (margin + padding);
-    let room = room.min(size * 27.0);
+    let room = room.min(size * 29.0);
     let small = size * 0.7;
     let label = Label {
         text: wrap(font, prompt, size, room),

@@ -95,6 +95,7 @@ fn compose(picture: &Picture) -> Result<Canvas, RenderError> {
         unit: (width as f32 * height as f32).sqrt(),
         palette: Palette::new(&hints, &mut Rng::with_seed(words)),
         rng: Rng::with_seed(layout),
+        thing: hints.thing,
         detail: match picture.quality {
             Quality::Low => 0,
             Quality::Medium => 1,
@@ -103,10 +104,7 @@ fn compose(picture: &Picture) -> Result<Canvas, RenderError> {
         transparent: picture.transparent,
     };
     hints.family.unwrap_or_else(|| Family::by_hash(words)).draw(&mut canvas);
-    if !picture.transparent {
-        finish::vignette(&mut canvas);
-    }
-    finish::grain(&mut canvas, layout);
+    finish::finish(&mut canvas, layout);
     Ok(canvas)
 }
 
@@ -176,6 +174,8 @@ mod tests {
         let table = [
             ("hills", "A red fox reading in a snowy library", 1024, 1024),
             ("still", "A cobalt mug on an oak table", 1024, 1024),
+            ("white", "A white vase on a marble table, studio product photo", 1024, 1024),
+            ("plain", "what the quarterly report felt like", 832, 1248),
             ("long", long, 1360, 768),
             ("papercut", "deep canyon at dusk", 1024, 1024),
             ("ribbons", "ocean waves, silk", 1776, 592),
