@@ -1,5 +1,7 @@
 //! The emulator as a client sees it: over HTTP, on a free port.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
 use std::time::Duration;
 
 use imgbatch::emulator::{Emulator, Idempotency, Latency, Options};

@@ -290,7 +290,7 @@ fn usual_ms(latency: Latency, order: &Order, number: u64) -> u64 {
     let spread = spread as f64 / f64::from(u32::MAX);
     let span = match latency {
         Latency::Fixed(span) => span,
-        Latency::Between(low, high) => low + (high - low).mul_f64(spread),
+        Latency::Between(low, high) => low + high.saturating_sub(low).mul_f64(spread),
         Latency::BySize => {
             let (width, height) = order.size.drawn(None);
             let share = f64::from(width) * f64::from(height) / 8_294_400.0;

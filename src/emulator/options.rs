@@ -10,6 +10,7 @@ use super::Faults;
 /// How an emulator behaves. The default is a friendly, fast API on a free port
 /// of the loopback interface that accepts any key and never misbehaves.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named where it is set")]
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,

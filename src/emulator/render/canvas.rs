@@ -88,6 +88,21 @@ impl Canvas {
         }
     }
 
+    /// A shadow that rises from a height in each column, over `depth` pixels.
+    pub(super) fn shade(&mut self, heights: impl Fn(f32) -> f32, depth: f32, strength: f32) {
+        let ink = self.palette.deep.color(1.0).to_color_u8();
+        let ink = [ink.red(), ink.green(), ink.blue(), 255].map(u32::from);
+        let (width, height) = (self.pixels.width() as usize, self.pixels.height() as usize);
+        for column in 0..width {
+            let edge = heights(column as f32 + 0.5);
+            for row in span(edge - depth, edge + 1.0, height) {
+                let near = 1.0 - ((edge - row as f32) / depth).clamp(0.0, 1.0);
+                let pixel = &mut self.pixels.data_mut()[(row * width + column) * 4..][..4];
+                blend(pixel, ink, (near * near * strength * 256.0) as u32);
+            }
+        }
+    }
+
     /// Fills everything below a height for each column, with a gradient.
     pub(super) fn relief(&mut self, heights: impl Fn(f32) -> f32, ramp: &Ramp) {
         let (width, height) = (self.pixels.width() as usize, self.pixels.height() as usize);

@@ -4,7 +4,7 @@
 use super::canvas::Canvas;
 
 /// How much of its light the outermost corner loses, in 256ths.
-const LOSS: f32 = 52.0;
+const LOSS: f32 = 34.0;
 
 /// Distance from the centre at which the loss begins; the corner is at about 2.
 const BEGINS: f32 = 0.72;
@@ -26,7 +26,7 @@ pub(super) fn finish(canvas: &mut Canvas, seed: u64) {
             let keep = 256 - ((dx * dx + dy * dy - BEGINS).max(0.0) * LOSS) as i32;
             let noise = grain(&mut state) * strength / 15;
             for part in &mut pixel[..3] {
-                *part = ((i32::from(*part) * keep >> 8) + noise).clamp(0, 255) as u8;
+                *part = (((i32::from(*part) * keep) >> 8) + noise).clamp(0, 255) as u8;
             }
         }
     }

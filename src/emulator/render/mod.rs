@@ -115,6 +115,8 @@ fn hash(prompt: &str, salt: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn picture(prompt: &str, width: u32, height: u32) -> Picture {
@@ -184,10 +186,11 @@ mod tests {
             ("night", "a forest at night, a lake", 1568, 672),
             ("large", "sunset over the desert", 3840, 2160),
         ];
+        let mut times = std::fs::File::create(folder.join("times.txt")).unwrap();
         for (name, prompt, width, height) in table {
             let started = std::time::Instant::now();
             let bytes = png(&picture(prompt, width, height), &font, None).unwrap();
-            eprintln!("{name}: {:?}, {} bytes", started.elapsed(), bytes.len());
+            writeln!(times, "{name}: {:?}, {} bytes", started.elapsed(), bytes.len()).unwrap();
             std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
         }
     }

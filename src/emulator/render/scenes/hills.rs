@@ -62,7 +62,7 @@ fn draw_ridge(canvas: &mut Canvas, near: f32, tone: Tone, mist: Tone) {
     let base = canvas.height * (0.5 + 0.40 * near);
     let swing = canvas.unit * (0.05 + 0.035 * (1.0 - near)).min(canvas.height / canvas.unit * 0.1);
     let waves: [(f32, f32, f32); 4] = std::array::from_fn(|octave| {
-        let pitch = 2f32.powi(octave as i32);
+        let pitch = f32::from(1_u8 << octave);
         (canvas.between(0.75, 1.5) * pitch, canvas.between(0.0, TAU), swing / pitch.powf(1.15))
     });
     let unit = canvas.unit;

@@ -52,7 +52,6 @@ pub(super) fn draw(canvas: &mut Canvas) {
 
 fn flow(canvas: &mut Canvas, band: usize, edge: Edge) {
     let palette = canvas.palette.clone();
-    shade(canvas, edge);
     let sink = 0.1 * band as f32 / BANDS as f32;
     let (first, second) = (palette.accent(band).lighter(-sink), palette.accent(band + 1).lighter(-sink));
     let (unit, width) = (canvas.unit, canvas.width);
@@ -67,18 +66,10 @@ fn flow(canvas: &mut Canvas, band: usize, edge: Edge) {
         ],
     );
     let out = unit * OVERHANG;
-    canvas.relief(|x| edge.at((x + out) / (width + 2.0 * out), unit), &ramp);
+    let heights = |x: f32| edge.at((x + out) / (width + 2.0 * out), unit);
+    canvas.shade(heights, unit * 0.03, 0.42);
+    canvas.relief(heights, &ramp);
     lines(canvas, edge, band);
-}
-
-/// The shadow that a band throws on the one behind: strokes along its edge,
-/// the lower half of which the band itself will cover.
-fn shade(canvas: &mut Canvas, edge: Edge) {
-    let deep = canvas.palette.deep;
-    let Some(path) = line(canvas, edge) else { return };
-    for layer in 1..=6u8 {
-        canvas.stroke(&path, canvas.unit * 0.0075 * f32::from(layer), deep, 0.075);
-    }
 }
 
 /// The edge itself.
