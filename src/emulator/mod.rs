@@ -23,6 +23,7 @@
 //! ```
 
 mod account;
+mod admit;
 mod answer;
 mod base64;
 mod blobs;

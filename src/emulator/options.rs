@@ -19,7 +19,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// How long a task takes from its creation to its end.
     pub latency: Latency,
-    /// How long the answer to a create takes.
+    /// How long the answer to a create takes. The task exists, and is billed,
+    /// from the beginning: a client that gives up has paid.
     pub create_latency: Duration,
     /// What goes wrong, and when.
     pub faults: Faults,

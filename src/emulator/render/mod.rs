@@ -10,6 +10,7 @@ mod edit;
 mod encode;
 mod finish;
 mod palette;
+mod ramp;
 mod scenes;
 mod tone;
 mod words;

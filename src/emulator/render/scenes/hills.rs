@@ -4,7 +4,8 @@ use std::f32::consts::TAU;
 
 use tiny_skia::{Path, PathBuilder};
 
-use super::super::canvas::{Canvas, Ramp};
+use super::super::canvas::Canvas;
+use super::super::ramp::Ramp;
 use super::super::tone::Tone;
 use super::super::words::Light;
 
