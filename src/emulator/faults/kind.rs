@@ -16,15 +16,18 @@ pub(in crate::emulator) enum Site {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal at $site:ident,)+) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal at $site:ident,)+) => {
         /// One way to misbehave.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub(in crate::emulator) enum Kind {
-            $($(#[$doc])* #[serde(rename = $name)] $variant,)+
+            $($(#[doc = $doc])* #[serde(rename = $name)] $variant,)+
         }
 
         /// Every fault's name, in the order create, task, read, download.
         pub const FAULT_NAMES: &[&str] = &[$($name),+];
+
+        /// Every fault's name with what it does, for a help text.
+        pub const FAULT_MEANINGS: &[(&str, &str)] = &[$(($name, concat!($($doc),*).trim_ascii())),+];
 
         impl Kind {
             pub(super) fn parse(name: &str) -> Option<Self> {

@@ -25,6 +25,8 @@ pub(super) struct Canvas {
     pub(super) rng: Rng,
     /// What the prompt names, for a still life.
     pub(super) thing: Option<Thing>,
+    /// Landscapes without trees.
+    pub(super) barren: bool,
     /// 0, 1 or 2 by quality.
     pub(super) detail: usize,
     /// Backdrops are left out.

@@ -97,6 +97,7 @@ fn compose(picture: &Picture) -> Result<Canvas, RenderError> {
         palette: Palette::new(&hints, &mut Rng::with_seed(words)),
         rng: Rng::with_seed(layout),
         thing: hints.thing,
+        barren: hints.barren,
         detail: match picture.quality {
             Quality::Low => 0,
             Quality::Medium => 1,

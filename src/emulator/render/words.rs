@@ -20,6 +20,8 @@ pub(super) struct Hints {
     pub(super) light: Option<Light>,
     pub(super) family: Option<Family>,
     pub(super) thing: Option<Thing>,
+    /// Where no trees grow.
+    pub(super) barren: bool,
 }
 
 impl Hints {
@@ -35,6 +37,7 @@ impl Hints {
             }
             hints.light = hints.light.or_else(|| light(word));
             hints.family = hints.family.or_else(|| family(word));
+            hints.barren |= matches!(word, "desert" | "ocean" | "sea" | "canyon" | "dune" | "moon");
             hints.thing = hints.thing.or_else(|| thing(word));
         }
         hints

@@ -75,7 +75,7 @@ fn draw_ridge(canvas: &mut Canvas, near: f32, tone: Tone, mist: Tone) {
     let (top, bottom) = (base - swing * 1.6, base + canvas.height * 0.26);
     let ramp = Ramp::new((0.0, top), (0.0, bottom), &[(0.0, tone), (0.35, tone), (1.0, mist)]);
     canvas.relief(height_at, &ramp);
-    if near > 0.55 {
+    if near > 0.55 && !canvas.barren {
         trees(canvas, &height_at, near, tone);
     }
 }
