@@ -267,6 +267,18 @@ async fn scripted_create_faults_fire_where_they_say() {
     assert_eq!((stats.tasks_billed, stats.throttled, stats.faults["drop-after"]), (4, 1, 1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn ids_can_be_wrong() {
+    let (emulator, client) = start(with_faults("duplicate-id@2,foreign-id@1,504:billed@3")).await;
+    let first = client.create(&order("one")).await;
+    assert_eq!(client.create(&order("two")).await["id"], first["id"]);
+    let id = first["id"].as_str().unwrap();
+    assert_ne!(client.read(id).await["id"], first["id"]);
+    assert_eq!(client.read(id).await["id"], first["id"]);
+    assert_eq!(client.create_with(&order("three"), None).await.unwrap().status(), 504);
+    assert_eq!(emulator.stats().tasks_billed, 3);
+}
+
 #[tokio::test]
 async fn a_hanging_create_is_billed_or_not_and_ends_with_the_emulator() {
     let (emulator, client) = start(with_faults("hang-before@1,hang-after@2")).await;
@@ -315,7 +327,7 @@ async fn scripted_task_faults_shape_what_is_read() {
 #[tokio::test(start_paused = true)]
 async fn scripted_download_faults_break_the_picture() {
     let faults = "damaged@1,short@2,empty@3,missing-once@4,html-picture@5,redirect@6,redirect-away@7,bomb@8,jpeg@9,wrong-size@10";
-    let (emulator, client) = start(with_faults(faults)).await;
+    let (emulator, client) = start(Options { cached_pictures: true, ..with_faults(faults) }).await;
     let mut body = order("ten foxes");
     body["n"] = 10.into();
     let task = client.finished(&body).await;

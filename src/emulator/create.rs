@@ -123,6 +123,9 @@ async fn before_billing(state: &State, wire: &Wire, fault: &Fault) -> Option<Res
         Kind::Throttle => Some(Err(Refusal::throttled(retry_after(state, fault)))),
         Kind::Internal if !billed => refuse(500, "internal_error", "Internal server error"),
         Kind::BadGateway if !billed => Some(Ok(html(StatusCode::BAD_GATEWAY, "502 Bad Gateway"))),
+        Kind::GatewayTimeout if !billed => {
+            Some(Ok(html(StatusCode::GATEWAY_TIMEOUT, "504 Gateway Time-out")))
+        }
         Kind::Unavailable => refuse(503, "service_unavailable", "No upstream is available"),
         Kind::Unauthorized => refuse(401, "unauthorized", "Invalid API key"),
         Kind::NoQuota => refuse(402, "insufficient_quota", "The balance is used up"),
@@ -145,6 +148,13 @@ async fn after_billing(
     match fault.kind {
         Kind::Internal => refuse(500, "internal_error", "Internal server error"),
         Kind::BadGateway => Some(Ok(html(StatusCode::BAD_GATEWAY, "502 Bad Gateway"))),
+        Kind::GatewayTimeout => Some(Ok(html(StatusCode::GATEWAY_TIMEOUT, "504 Gateway Time-out"))),
+        Kind::DuplicateId => {
+            let before = state.books().ids.iter().rev().nth(1).cloned();
+            let mut document = document.clone();
+            document["id"] = before.map_or(document["id"].clone(), Into::into);
+            Some(Ok(Json(document).into_response()))
+        }
         Kind::OutcomeUnknown => {
             refuse(409, "paid_outcome_unknown", "The first request is still being decided")
         }
