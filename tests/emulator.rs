@@ -1,5 +1,7 @@
 //! The emulator as a client sees it: over HTTP, on a free port.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
 use std::time::Duration;
 
 use imgbatch::emulator::{Emulator, Idempotency, Latency, Options};
@@ -265,6 +267,18 @@ async fn scripted_create_faults_fire_where_they_say() {
     assert_eq!((stats.tasks_billed, stats.throttled, stats.faults["drop-after"]), (4, 1, 1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn ids_can_be_wrong() {
+    let (emulator, client) = start(with_faults("duplicate-id@2,foreign-id@1,504:billed@3")).await;
+    let first = client.create(&order("one")).await;
+    assert_eq!(client.create(&order("two")).await["id"], first["id"]);
+    let id = first["id"].as_str().unwrap();
+    assert_ne!(client.read(id).await["id"], first["id"]);
+    assert_eq!(client.read(id).await["id"], first["id"]);
+    assert_eq!(client.create_with(&order("three"), None).await.unwrap().status(), 504);
+    assert_eq!(emulator.stats().tasks_billed, 3);
+}
+
 #[tokio::test]
 async fn a_hanging_create_is_billed_or_not_and_ends_with_the_emulator() {
     let (emulator, client) = start(with_faults("hang-before@1,hang-after@2")).await;
@@ -313,7 +327,7 @@ async fn scripted_task_faults_shape_what_is_read() {
 #[tokio::test(start_paused = true)]
 async fn scripted_download_faults_break_the_picture() {
     let faults = "damaged@1,short@2,empty@3,missing-once@4,html-picture@5,redirect@6,redirect-away@7,bomb@8,jpeg@9,wrong-size@10";
-    let (emulator, client) = start(with_faults(faults)).await;
+    let (emulator, client) = start(Options { cached_pictures: true, ..with_faults(faults) }).await;
     let mut body = order("ten foxes");
     body["n"] = 10.into();
     let task = client.finished(&body).await;
@@ -464,4 +478,94 @@ async fn cached_pictures_have_the_wanted_length() {
     let picture = client.picture(&client.finished(&order("a fox")).await, 0).await;
     assert_eq!(picture.len(), 5_000_000);
     image::load_from_memory(&picture).unwrap();
+}
+
+/// Mean difference of the colours of two pictures of one size.
+fn difference(a: &image::RgbaImage, b: &image::RgbaImage) -> f64 {
+    let sum: u64 = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / a.as_raw().len() as f64
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_without_a_mask_shows_its_reference() {
+    let (_emulator, client) = start(options()).await;
+    let (reference, task) = edit(&client, None).await;
+    let result = image::load_from_memory(&client.picture(&task, 0).await).unwrap().to_rgba8();
+    let mut plain = order("a blue vase");
+    plain["size"] = "1024x1024".into();
+    let plain = client.finished(&plain).await;
+    let plain = image::load_from_memory(&client.picture(&plain, 0).await).unwrap().to_rgba8();
+    assert!(difference(&result, &reference) > 5.0, "changed");
+    assert!(difference(&result, &reference) < difference(&plain, &reference) * 0.6, "recognisable");
+    assert_eq!(task["usage"]["image_input_tokens"], 1024);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_machines_are_not_asked_unless_allowed() {
+    let (_emulator, client) = start(options()).await;
+    let mut body = order("a fox");
+    body["image_urls"] = json!(["http://192.0.2.1/fox.png"]);
+    let task = client.finished(&body).await;
+    assert_eq!(task["error"]["code"], "resource_not_found");
+    assert!(task["error"]["message"].as_str().unwrap().contains("allow_remote_hosts"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_at_a_result_link_is_noticed() {
+    let (emulator, client) = start(options()).await;
+    let task = client.finished(&order("a fox")).await;
+    let link = task["results"][0].as_str().unwrap();
+    client.http.get(link).bearer_auth("secret").send().await.unwrap();
+    assert_eq!(emulator.stats().keys_sent_to_results, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_statistics_are_served_too() {
+    let (emulator, client) = start(options()).await;
+    client.create(&order("a fox")).await;
+    let answer = client.get(&format!("{}/emulator/stats", client.base)).await.unwrap();
+    let served: Value = answer.json().await.unwrap();
+    assert_eq!(served, serde_json::to_value(emulator.stats()).unwrap());
+}
+
+#[tokio::test]
+async fn a_callback_brings_the_finished_task() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    let hook = async move |body: axum::Json<Value>| sender.send(body.0).await.unwrap();
+    let app = axum::Router::new().route("/hook", axum::routing::post(hook));
+    tokio::spawn(axum::serve(listener, app).into_future());
+    let options = Options { latency: Latency::Fixed(Duration::from_millis(20)), ..options() };
+    let (_emulator, client) = start(options).await;
+    let mut body = order("a fox");
+    body["callback_url"] = format!("http://{address}/hook").into();
+    let task = client.create(&body).await;
+    let called = tokio::time::timeout(Duration::from_secs(10), receiver.recv()).await.unwrap().unwrap();
+    assert_eq!((&called["id"], &called["status"]), (&task["id"], &json!("completed")));
+}
+
+#[tokio::test]
+async fn a_create_that_the_client_gave_up_on_is_billed() {
+    let options = Options { create_latency: Duration::from_secs(30), ..options() };
+    let (emulator, client) = start(options).await;
+    let limit = Duration::from_millis(200);
+    assert!(tokio::time::timeout(limit, client.create_with(&order("a fox"), None)).await.is_err());
+    assert_eq!(emulator.stats().tasks_billed, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_come_as_base64_too_and_others_are_refused() {
+    let (_emulator, client) = start(options()).await;
+    let url = format!("{}/api/v1/files/upload/base64", client.base);
+    let send = async |data: &str| -> Value {
+        let body = json!({ "base64_data": data, "file_name": "../fox.gif" });
+        let request = client.http.post(&url).bearer_auth("k").json(&body);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let kept = send("R0lGODlhAQABAAAAACw=").await;
+    assert_eq!((&kept["success"], &kept["data"]["mime_type"]), (&json!(true), &json!("image/gif")));
+    let file = client.get(kept["data"]["file_url"].as_str().unwrap()).await.unwrap();
+    assert!(file.bytes().await.unwrap().starts_with(b"GIF89a"));
+    assert_eq!(send("aGVsbG8=").await["code"], 40002);
 }

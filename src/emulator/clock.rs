@@ -21,7 +21,7 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Millis {
-        self.started_ms + self.since_start() as Millis
+        self.started_ms + self.since_start().cast_signed()
     }
 
     /// Milliseconds since the start.

@@ -37,6 +37,8 @@ pub(super) async fn result(
     let here = format!("{uri}&{ARRIVED}=1");
     match fault.kind {
         Kind::Missing => Err(gone()),
+        Kind::ForbiddenLink => Err(unsigned()),
+        Kind::GoneLink => Err(Refusal::new(410, "gone", "The file has expired")),
         Kind::Empty => Ok(([(header::CONTENT_TYPE, "image/png")], "").into_response()),
         Kind::HtmlPicture => Ok(html(StatusCode::OK, "Access denied")),
         Kind::Redirect => Ok(redirect(&here)),

@@ -23,6 +23,7 @@
 //! ```
 
 mod account;
+mod admit;
 mod answer;
 mod base64;
 mod blobs;
@@ -51,7 +52,7 @@ mod uploads;
 mod view;
 mod wire;
 
-pub use faults::{FAULT_NAMES, Faults, ParseFaultsError};
+pub use faults::{FAULT_MEANINGS, FAULT_NAMES, Faults, ParseFaultsError};
 pub use options::{Idempotency, Latency, Options, ParseOptionError, RateLimit};
 pub use server::{Emulator, EmulatorError};
 pub use stats::Stats;

@@ -10,6 +10,7 @@ use super::Faults;
 /// How an emulator behaves. The default is a friendly, fast API on a free port
 /// of the loopback interface that accepts any key and never misbehaves.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named where it is set")]
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -18,7 +19,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// How long a task takes from its creation to its end.
     pub latency: Latency,
-    /// How long the answer to a create takes.
+    /// How long the answer to a create takes. The task exists, and is billed,
+    /// from the beginning: a client that gives up has paid.
     pub create_latency: Duration,
     /// What goes wrong, and when.
     pub faults: Faults,

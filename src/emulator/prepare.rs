@@ -14,6 +14,7 @@ use super::journal::Entry;
 use super::price;
 use super::state::{Shared, State};
 use super::task::{Failure, Inputs, Material, Task};
+use super::uploads::{self, Own};
 
 /// A reference may have this many bytes (section 2).
 const MOST_BYTES: usize = 50 * 1024 * 1024;
@@ -64,8 +65,10 @@ fn keep(state: &State, bytes: &Bytes) -> Result<String, Failure> {
 pub(super) async fn fetch(state: &State, url: &str) -> Result<Bytes, Failure> {
     let missing =
         |why: &str| Failure::new("resource_not_found", format!("{url} could not be fetched: {why}"));
-    if let Some(bytes) = super::uploads::own(state, url) {
-        return bytes.ok_or_else(|| missing("the upload does not exist or has expired"));
+    match uploads::own(state, url) {
+        Some(Own::Here(bytes)) => return Ok(bytes),
+        Some(Own::Gone) => return Err(missing("the upload does not exist or has expired")),
+        None => {}
     }
     let target = Url::parse(url).map_err(|_| missing("not a URL"))?;
     let local = hosts::is_loopback(&target);

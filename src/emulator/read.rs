@@ -31,7 +31,8 @@ pub(super) async fn one(
     let mut books = state.books();
     books.stats.reads += 1;
     if let Some(fault) = draw(&mut books, &state, Some(&id)) {
-        return misread(&fault);
+        let foreign = || show(&mut books, &state, &headers, &id).map(foreign);
+        return misread(&fault, foreign);
     }
     let document = show(&mut books, &state, &headers, &id);
     document.map(|document| Json(document).into_response()).ok_or_else(missing)
@@ -51,7 +52,7 @@ pub(super) async fn batch(
     let mut books = state.books();
     books.stats.batch_reads += 1;
     if let Some(fault) = draw(&mut books, &state, None) {
-        return misread(&fault);
+        return misread(&fault, || None);
     }
     let known = ids.iter().filter_map(|id| show(&mut books, &state, &headers, id.as_str()?));
     let known: Vec<_> = known.collect();
@@ -117,13 +118,22 @@ fn draw(books: &mut Books, state: &State, id: Option<&str>) -> Option<Fault> {
     Some(fault)
 }
 
-fn misread(fault: &Fault) -> Result<Response, Refusal> {
+/// The answer to a read that a fault spoils; `foreign` makes the one with
+/// another id.
+fn misread(fault: &Fault, foreign: impl FnOnce() -> Option<Value>) -> Result<Response, Refusal> {
     match fault.kind {
         Kind::ReadInternal => Err(Refusal::new(500, "internal_error", "Internal server error")),
         Kind::ReadThrottle => Err(Refusal::throttled(Some(fault.number(1).to_string()))),
         Kind::ReadHtml => Ok(html(StatusCode::OK, "Just a moment...")),
+        Kind::ForeignId => foreign().map(|task| Json(task).into_response()).ok_or_else(missing),
         _ => Err(missing()),
     }
+}
+
+/// The same task under an id that nobody was given.
+fn foreign(mut task: Value) -> Value {
+    task["id"] = "task-unified-1000000000-foreign0".into();
+    task
 }
 
 fn missing() -> Refusal {

@@ -85,7 +85,9 @@ impl State {
         let mut books = Books::new(Account::new(options.balance));
         if let Some(folder) = &options.state {
             let (journal, entries) = Journal::open(&folder.join("journal.jsonl"))?;
-            entries.into_iter().for_each(|entry| books.apply(entry));
+            for entry in entries {
+                books.apply(entry);
+            }
             books.journal = Some(journal);
         }
         let newest = books.tasks.values().map(|record| record.task.created).max();

@@ -35,13 +35,16 @@ pub(super) async fn picture(
     picture.width -= smaller;
     picture.height -= smaller;
     let key = (picture.width, picture.height, picture.transparent);
-    if state.options.cached_pictures
-        && let Some(bytes) = state.books().cached.get(&key)
-    {
-        return Ok(bytes.clone());
+    let cached = || state.options.cached_pictures.then(|| state.books().cached.get(&key).cloned()).flatten();
+    if let Some(bytes) = cached() {
+        return Ok(bytes);
     }
     let padded = state.options.picture_bytes.filter(|_| state.options.cached_pictures);
     let _brush = state.brushes.acquire().await.map_err(|_| StudioError::Interrupted)?;
+    // Another download may have drawn it while this one waited.
+    if let Some(bytes) = cached() {
+        return Ok(bytes);
+    }
     let font = Arc::clone(&state.font);
     let drawn = tokio::task::spawn_blocking(move || render::png(&picture, &font, padded)).await;
     let bytes = Bytes::from(drawn.map_err(|_| StudioError::Interrupted)??);

@@ -137,7 +137,7 @@ impl Task {
     }
 
     pub(super) fn ends(&self) -> Millis {
-        self.created + self.lasts_ms as Millis
+        self.created + self.lasts_ms.cast_signed()
     }
 
     /// Pictures that the task yields when it completes.

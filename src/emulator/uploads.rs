@@ -73,7 +73,7 @@ async fn by_stream(
         }
     }
     let file = file.ok_or_else(|| Refusal::request("The form has no field `file`"))?;
-    Ok(store(&state, &headers, file, name))
+    Ok(store(&state, &headers, &file, name.as_deref()))
 }
 
 async fn by_base64(
@@ -86,7 +86,7 @@ async fn by_base64(
     // A data URL is welcome too.
     let text = text.split_once("base64,").map_or(text, |(_, data)| data);
     let file = base64::decode(text).ok_or_else(|| Refusal::request("base64_data is not base64"))?;
-    Ok(store(&state, &headers, file.into(), body["file_name"].as_str().map(str::to_owned)))
+    Ok(store(&state, &headers, &file.into(), body["file_name"].as_str()))
 }
 
 async fn by_url(
@@ -97,23 +97,23 @@ async fn by_url(
     state.authorize(&headers)?;
     let url = body["file_url"].as_str().ok_or_else(|| Refusal::request("file_url is required"))?;
     match prepare::fetch(&state, url).await {
-        Ok(file) => Ok(store(&state, &headers, file, body["file_name"].as_str().map(str::to_owned))),
+        Ok(file) => Ok(store(&state, &headers, &file, body["file_name"].as_str())),
         Err(failure) => Ok(Rejected(400, 40004, failure.message).into_response()),
     }
 }
 
-fn store(state: &State, headers: &HeaderMap, file: Bytes, name: Option<String>) -> Response {
+fn store(state: &State, headers: &HeaderMap, file: &Bytes, name: Option<&str>) -> Response {
     match try_store(state, file, name) {
         Ok(upload) => Json(describe(&upload, &state.origin(headers))).into_response(),
         Err(rejected) => rejected.into_response(),
     }
 }
 
-fn try_store(state: &State, file: Bytes, name: Option<String>) -> Result<Upload, Rejected> {
+fn try_store(state: &State, file: &Bytes, name: Option<&str>) -> Result<Upload, Rejected> {
     if file.len() > MOST_BYTES {
         return Err(Rejected(413, 40001, "The file has more than 50 MB".to_owned()));
     }
-    let (media_type, suffix) = media_type(&file)
+    let (media_type, suffix) = media_type(file)
         .ok_or_else(|| Rejected(400, 40002, "The file is not a JPEG, PNG, GIF or WebP picture".to_owned()))?;
     let now = state.clock.now();
     let alive = state.books().uploads.values().filter(|upload| now < upload.uploaded + LIFE_MS).count();
@@ -121,10 +121,10 @@ fn try_store(state: &State, file: Bytes, name: Option<String>) -> Result<Upload,
         return Err(Rejected(400, 40003, "The quota of 2000 files is used up".to_owned()));
     }
     let failed = |text: String| Rejected(500, 50001, text);
-    let blob = state.blobs.put(&file).map_err(|error| failed(error.to_string()))?;
+    let blob = state.blobs.put(file).map_err(|error| failed(error.to_string()))?;
     let upload = Upload {
         id: format!("file-{}", random_text(16)),
-        name: safe_name(name.as_deref(), suffix),
+        name: safe_name(name, suffix),
         media_type: media_type.to_owned(),
         bytes: file.len(),
         blob,
@@ -184,10 +184,16 @@ fn read(state: &State, id: &str) -> Option<Bytes> {
     state.blobs.get(&upload.blob).ok()
 }
 
-/// Reads one of our own links. The outer `None` says that the URL is not ours;
+/// One of our own links.
+pub(super) enum Own {
+    Here(Bytes),
+    Gone,
+}
+
+/// Reads one of our own links. `None` says that the URL is not ours;
 /// the port is not compared, because a restarted emulator may have another.
-pub(super) fn own(state: &State, url: &str) -> Option<Option<Bytes>> {
+pub(super) fn own(state: &State, url: &str) -> Option<Own> {
     let url = Url::parse(url).ok().filter(hosts::is_loopback)?;
     let id = url.path().strip_prefix("/files/")?.split('/').next()?;
-    id.starts_with("file-").then(|| read(state, id))
+    id.starts_with("file-").then(|| read(state, id).map_or(Own::Gone, Own::Here))
 }

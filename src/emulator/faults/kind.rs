@@ -16,15 +16,18 @@ pub(in crate::emulator) enum Site {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal at $site:ident,)+) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal at $site:ident,)+) => {
         /// One way to misbehave.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub(in crate::emulator) enum Kind {
-            $($(#[$doc])* #[serde(rename = $name)] $variant,)+
+            $($(#[doc = $doc])* #[serde(rename = $name)] $variant,)+
         }
 
         /// Every fault's name, in the order create, task, read, download.
         pub const FAULT_NAMES: &[&str] = &[$($name),+];
+
+        /// Every fault's name with what it does, for a help text.
+        pub const FAULT_MEANINGS: &[(&str, &str)] = &[$(($name, concat!($($doc),*).trim_ascii())),+];
 
         impl Kind {
             pub(super) fn parse(name: &str) -> Option<Self> {
@@ -57,6 +60,8 @@ kinds! {
     Internal = "500" at Create,
     /// 502 with an HTML page; with the argument `billed` the task exists.
     BadGateway = "502" at Create,
+    /// 504 with an HTML page; with the argument `billed` the task exists.
+    GatewayTimeout = "504" at Create,
     /// 503 `service_unavailable` in JSON, not billed.
     Unavailable = "503" at Create,
     /// 401 `unauthorized`.
@@ -81,6 +86,8 @@ kinds! {
     Truncated = "truncated" at Create,
     /// 200, billed, an HTML page.
     Html = "html" at Create,
+    /// Billed, but the answer carries the id of the task before.
+    DuplicateId = "duplicate-id" at Create,
     /// The task is completed in the answer to the create.
     CompletedAtOnce = "completed-at-once" at Create,
 
@@ -111,6 +118,8 @@ kinds! {
     ReadHtml = "read-html" at Read,
     /// A read is answered 404 `task_not_found`.
     ReadMissing = "read-404" at Read,
+    /// A read of one task is answered with another id.
+    ForeignId = "foreign-id" at Read,
 
     /// Flipped bytes in the middle of the picture.
     Damaged = "damaged" at Download,
@@ -120,6 +129,10 @@ kinds! {
     Empty = "empty" at Download,
     /// 404.
     Missing = "missing" at Download,
+    /// 403.
+    ForbiddenLink = "forbidden" at Download,
+    /// 410.
+    GoneLink = "gone" at Download,
     /// 200 with an HTML page.
     HtmlPicture = "html-picture" at Download,
     /// 302 to the real link.

@@ -114,7 +114,7 @@ fn check_argument(rule: &str, fault: &Fault) -> Result<(), ParseFaultsError> {
             bad("name the error code, as in `fail:service_error`")
         }
         (Kind::Throttle, Some(wait)) => check_retry_after(rule, wait),
-        (Kind::Internal | Kind::BadGateway, Some(text)) if text != "billed" => {
+        (Kind::Internal | Kind::BadGateway | Kind::GatewayTimeout, Some(text)) if text != "billed" => {
             bad("the only argument is `billed`")
         }
         (Kind::Slow | Kind::NoLinks | Kind::Fewer | Kind::SlowBytes, Some(text))

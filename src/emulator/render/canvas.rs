@@ -3,11 +3,13 @@
 
 use fastrand::Rng;
 use tiny_skia::{
-    Color, FillRule, GradientStop, LinearGradient, Paint, Path, PathBuilder, Pixmap, Point, RadialGradient,
-    Rect, Shader, SpreadMode, Stroke, Transform,
+    Color, FillRule, GradientStop, LinearGradient, Paint, Path, PathBuilder, Pixmap, Point, Shader,
+    SpreadMode, Stroke, Transform,
 };
 
 use super::palette::Palette;
+use super::ramp::{Ramp, between};
+use super::scenes::Thing;
 use super::tone::Tone;
 
 /// A picture being drawn.
@@ -21,6 +23,10 @@ pub(super) struct Canvas {
     pub(super) palette: Palette,
     /// Decides the layout; never asked about detail.
     pub(super) rng: Rng,
+    /// What the prompt names, for a still life.
+    pub(super) thing: Option<Thing>,
+    /// Landscapes without trees.
+    pub(super) barren: bool,
     /// 0, 1 or 2 by quality.
     pub(super) detail: usize,
     /// Backdrops are left out.
@@ -36,24 +42,21 @@ impl Canvas {
     /// Fills everything from top to bottom, unless the background is
     /// transparent.
     pub(super) fn backdrop(&mut self, tones: &[(f32, Tone)]) {
-        if self.transparent {
-            return;
-        }
-        let shader = self.vertical(0.0, self.height, tones);
-        let height = self.height;
-        self.band(0.0, height, shader);
-    }
-
-    /// A rectangle over the whole width.
-    pub(super) fn band(&mut self, top: f32, bottom: f32, shader: Shader<'static>) {
-        if let Some(rect) = Rect::from_ltrb(0.0, top, self.width, bottom.max(top + 0.01)) {
-            self.pixels.fill_rect(rect, &paint(shader), Transform::identity(), None);
+        if !self.transparent {
+            self.band(0.0, self.height, tones);
         }
     }
 
-    /// A gradient from one height to another.
-    pub(super) fn vertical(&self, top: f32, bottom: f32, tones: &[(f32, Tone)]) -> Shader<'static> {
-        linear((0.0, top), (0.0, bottom), tones)
+    /// Covers the whole width from `top` to `bottom`, row by row: faster than
+    /// a shader, and the steps between tones look even.
+    pub(super) fn band(&mut self, top: f32, bottom: f32, tones: &[(f32, Tone)]) {
+        let width = self.pixels.width() as usize;
+        let rows = top.max(0.0) as usize..(bottom.ceil() as usize).min(self.pixels.height() as usize);
+        for row in rows {
+            let part = (row as f32 - top) / (bottom - top).max(1.0);
+            let color = between(tones, part).color(1.0).premultiply().to_color_u8();
+            self.pixels.pixels_mut()[row * width..(row + 1) * width].fill(color);
+        }
     }
 
     pub(super) fn fill(&mut self, path: &Path, shader: Shader<'static>) {
@@ -72,21 +75,50 @@ impl Canvas {
 
     /// A disc that fades to nothing at its rim, stretched to `rx` by `ry`.
     pub(super) fn glow(&mut self, (x, y): (f32, f32), (rx, ry): (f32, f32), tone: Tone, alpha: f32) {
-        let stops = [(0.0, 1.0), (0.3, 0.74), (0.6, 0.3), (0.82, 0.08), (1.0, 0.0)];
-        let stops = stops.map(|(at, part)| GradientStop::new(at, tone.color(alpha * part)));
-        let zero = Point::from_xy(0.0, 0.0);
-        let shader = RadialGradient::new(
-            zero,
-            0.0,
-            zero,
-            1.0,
-            stops.to_vec(),
-            SpreadMode::Pad,
-            Transform::from_row(rx, 0.0, 0.0, ry, x, y),
-        );
-        let rect = Rect::from_ltrb(x - rx, y - ry, x + rx, y + ry);
-        if let (Some(shader), Some(rect)) = (shader, rect) {
-            self.pixels.fill_rect(rect, &paint(shader), Transform::identity(), None);
+        let ink = tone.color(1.0).to_color_u8();
+        let ink = [ink.red(), ink.green(), ink.blue(), 255].map(u32::from);
+        let (width, height) = (self.pixels.width() as usize, self.pixels.height() as usize);
+        let columns = span(x - rx, x + rx, width);
+        for row in span(y - ry, y + ry, height) {
+            let dy = (row as f32 + 0.5 - y) / ry;
+            let line = &mut self.pixels.data_mut()[row * width * 4..][..width * 4];
+            for (column, pixel) in columns.clone().zip(line[columns.start * 4..].chunks_exact_mut(4)) {
+                let dx = (column as f32 + 0.5 - x) / rx;
+                let inside = (1.0 - dx * dx - dy * dy).max(0.0);
+                let cover = (inside * inside * alpha * 256.0) as u32;
+                blend(pixel, ink, cover);
+            }
+        }
+    }
+
+    /// A shadow that rises from a height in each column, over `depth` pixels.
+    pub(super) fn shade(&mut self, heights: impl Fn(f32) -> f32, depth: f32, strength: f32) {
+        let ink = self.palette.deep.color(1.0).to_color_u8();
+        let ink = [ink.red(), ink.green(), ink.blue(), 255].map(u32::from);
+        let (width, height) = (self.pixels.width() as usize, self.pixels.height() as usize);
+        for column in 0..width {
+            let edge = heights(column as f32 + 0.5);
+            for row in span(edge - depth, edge + 1.0, height) {
+                let near = 1.0 - ((edge - row as f32) / depth).clamp(0.0, 1.0);
+                let pixel = &mut self.pixels.data_mut()[(row * width + column) * 4..][..4];
+                blend(pixel, ink, (near * near * strength * 256.0) as u32);
+            }
+        }
+    }
+
+    /// Fills everything below a height for each column, with a gradient.
+    pub(super) fn relief(&mut self, heights: impl Fn(f32) -> f32, ramp: &Ramp) {
+        let (width, height) = (self.pixels.width() as usize, self.pixels.height() as usize);
+        let heights: Vec<f32> = (0..width).map(|column| heights(column as f32 + 0.5)).collect();
+        let top = heights.iter().copied().fold(height as f32, f32::min);
+        for row in top.max(0.0) as usize..height {
+            let line = &mut self.pixels.data_mut()[row * width * 4..][..width * 4];
+            for ((column, pixel), top) in line.chunks_exact_mut(4).enumerate().zip(&heights) {
+                let cover = (row as f32 + 1.0 - top).min(1.0);
+                if cover > 0.0 {
+                    blend(pixel, ramp.at(column as f32, row as f32), (cover * 256.0) as u32);
+                }
+            }
         }
     }
 
@@ -112,6 +144,19 @@ pub(super) fn linear(from: (f32, f32), to: (f32, f32), tones: &[(f32, Tone)]) ->
 
 fn paint(shader: Shader<'static>) -> Paint<'static> {
     Paint { shader, anti_alias: true, ..Paint::default() }
+}
+
+/// The pixels between two coordinates.
+fn span(from: f32, to: f32, length: usize) -> std::ops::Range<usize> {
+    let start = (from.max(0.0) as usize).min(length);
+    start..(to.max(0.0).ceil() as usize).clamp(start, length)
+}
+
+/// Lays an opaque ink over a premultiplied pixel; `cover` is of 256.
+fn blend(pixel: &mut [u8], ink: [u32; 4], cover: u32) {
+    for (part, ink) in pixel.iter_mut().zip(ink) {
+        *part = ((u32::from(*part) * (256 - cover) + ink * cover + 128) >> 8) as u8;
+    }
 }
 
 /// A smooth closed curve through the points.

@@ -22,11 +22,13 @@ struct Label {
 
 /// Draws the label with the prompt and a footer.
 pub(super) fn draw(canvas: &mut Canvas, font: &Font, prompt: &str, footer: &str) {
-    let size = (canvas.unit * 0.0205).max(10.0);
-    let margin = size * 1.7;
+    // Long prompts are set smaller, so that the label stays a label.
+    let long = if prompt.chars().nth(140).is_some() { 0.8 } else { 1.0 };
+    let size = (canvas.unit * 0.0205 * long).max(10.0);
+    let margin = canvas.unit * 0.035;
     let padding = size * 0.95;
     let room = canvas.width - 2.0 * (margin + padding);
-    let room = room.min(size * 27.0);
+    let room = room.min(size * 29.0);
     let small = size * 0.7;
     let label = Label {
         text: wrap(font, prompt, size, room),
@@ -147,11 +149,11 @@ fn write(pixels: &mut Pixmap, font: &Font, text: &str, size: f32, (mut x, y): (f
     let color = ink.color(1.0).to_color_u8();
     for letter in text.chars() {
         let (metrics, coverage) = font.rasterize(shown(font, letter), size);
-        let left = (x + metrics.xmin as f32).round() as i32;
-        let top = (y - metrics.height as f32 - metrics.ymin as f32).round() as i32;
+        let left = (x + metrics.xmin as f32).round();
+        let top = (y - metrics.height as f32 - metrics.ymin as f32).round();
         for (row, line) in coverage.chunks_exact(metrics.width.max(1)).enumerate() {
             for (column, &cover) in line.iter().enumerate() {
-                let at = (left + column as i32, top + row as i32);
+                let at = (left + column as f32, top + row as f32);
                 blend(pixels, at, [color.red(), color.green(), color.blue()], cover);
             }
         }
@@ -159,12 +161,12 @@ fn write(pixels: &mut Pixmap, font: &Font, text: &str, size: f32, (mut x, y): (f
     }
 }
 
-fn blend(pixels: &mut Pixmap, (x, y): (i32, i32), ink: [u8; 3], cover: u8) {
-    let (width, height) = (pixels.width() as i32, pixels.height() as i32);
-    if cover == 0 || x < 0 || y < 0 || x >= width || y >= height {
+fn blend(pixels: &mut Pixmap, (x, y): (f32, f32), ink: [u8; 3], cover: u8) {
+    let (width, height) = (pixels.width() as f32, pixels.height() as f32);
+    if cover == 0 || !(0.0..width).contains(&x) || !(0.0..height).contains(&y) {
         return;
     }
-    let at = (y * width + x) as usize * 4;
+    let at = (y as usize * pixels.width() as usize + x as usize) * 4;
     let target = &mut pixels.data_mut()[at..at + 4];
     let mix = |under: u8, over: u8| {
         ((u32::from(under) * u32::from(255 - cover) + u32::from(over) * u32::from(cover) + 127) / 255) as u8

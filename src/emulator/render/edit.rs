@@ -62,7 +62,14 @@ pub(super) fn prints(pixels: &mut Pixmap, picture: &Picture) -> Result<(), Rende
         let small = cover(decode(bytes)?, side, side, FilterType::Triangle);
         if let Some(small) = pixmap(&small) {
             let paint = PixmapPaint::default();
-            pixels.draw_pixmap(left as i32, gap as i32, small.as_ref(), &paint, Transform::identity(), None);
+            pixels.draw_pixmap(
+                left.cast_signed(),
+                gap.cast_signed(),
+                small.as_ref(),
+                &paint,
+                Transform::identity(),
+                None,
+            );
         }
         left += side + gap;
     }

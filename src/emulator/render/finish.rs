@@ -1,41 +1,41 @@
-//! The last touch: darker corners, and grain that hides the steps of gradients.
+//! The last touch: darker corners, and grain that hides the steps of
+//! gradients. Transparent pixels stay as they are.
 
 use super::canvas::Canvas;
 
-/// Darkens the corners a little.
-pub(super) fn vignette(canvas: &mut Canvas) {
-    use tiny_skia::{GradientStop, Paint, Point, RadialGradient, Rect, SpreadMode, Transform};
-    let (w, h) = (canvas.width, canvas.height);
-    let tone = canvas.palette.deep;
-    let stops = vec![GradientStop::new(0.62, tone.color(0.0)), GradientStop::new(1.0, tone.color(0.17))];
-    let zero = Point::from_xy(0.0, 0.0);
-    let stretch = Transform::from_row(w * 0.72, 0.0, 0.0, h * 0.72, w * 0.5, h * 0.47);
-    let shader = RadialGradient::new(zero, 0.0, zero, 1.0, stops, SpreadMode::Pad, stretch);
-    if let (Some(shader), Some(all)) = (shader, Rect::from_xywh(0.0, 0.0, w, h)) {
-        let paint = Paint { shader, ..Paint::default() };
-        canvas.pixels.fill_rect(all, &paint, Transform::identity(), None);
-    }
-}
+/// How much of its light the outermost corner loses, in 256ths.
+const LOSS: f32 = 34.0;
 
-/// Adds the same small noise to the three colours of every opaque pixel.
-pub(super) fn grain(canvas: &mut Canvas, seed: u64) {
-    let strength: i16 = match canvas.detail {
-        0 => return,
-        1 => 3,
-        _ => 5,
-    };
+/// Distance from the centre at which the loss begins; the corner is at about 2.
+const BEGINS: f32 = 0.72;
+
+/// Darkens towards the corners and adds the same small noise to the three
+/// colours of each opaque pixel.
+pub(super) fn finish(canvas: &mut Canvas, seed: u64) {
+    let strength: i32 = [0, 3, 5][canvas.detail.min(2)];
+    let (width, height) = (canvas.width, canvas.height);
     let mut state = seed | 1;
-    for pixel in canvas.pixels.data_mut().chunks_exact_mut(4) {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        // The sum of two even spreads falls off towards the ends, as film does.
-        let noise = (state as u8 & 15) as i16 + ((state >> 8) as u8 & 15) as i16 - 15;
-        let noise = noise * strength / 15;
-        if pixel[3] == 255 {
+    let rows = canvas.pixels.data_mut().chunks_exact_mut(width as usize * 4);
+    for (row, line) in rows.enumerate() {
+        let dy = (row as f32 / height - 0.47) * 2.0;
+        for (column, pixel) in line.chunks_exact_mut(4).enumerate() {
+            if pixel[3] != 255 {
+                continue;
+            }
+            let dx = (column as f32 / width - 0.5) * 2.0;
+            let keep = 256 - ((dx * dx + dy * dy - BEGINS).max(0.0) * LOSS) as i32;
+            let noise = grain(&mut state) * strength / 15;
             for part in &mut pixel[..3] {
-                *part = (i16::from(*part) + noise).clamp(0, 255) as u8;
+                *part = (((i32::from(*part) * keep) >> 8) + noise).clamp(0, 255) as u8;
             }
         }
     }
+}
+
+/// From -15 to 15, rarely at the ends, as the grain of film.
+fn grain(state: &mut u64) -> i32 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    (*state & 15) as i32 + ((*state >> 8) & 15) as i32 - 15
 }

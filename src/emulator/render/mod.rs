@@ -10,6 +10,7 @@ mod edit;
 mod encode;
 mod finish;
 mod palette;
+mod ramp;
 mod scenes;
 mod tone;
 mod words;
@@ -95,6 +96,8 @@ fn compose(picture: &Picture) -> Result<Canvas, RenderError> {
         unit: (width as f32 * height as f32).sqrt(),
         palette: Palette::new(&hints, &mut Rng::with_seed(words)),
         rng: Rng::with_seed(layout),
+        thing: hints.thing,
+        barren: hints.barren,
         detail: match picture.quality {
             Quality::Low => 0,
             Quality::Medium => 1,
@@ -103,10 +106,7 @@ fn compose(picture: &Picture) -> Result<Canvas, RenderError> {
         transparent: picture.transparent,
     };
     hints.family.unwrap_or_else(|| Family::by_hash(words)).draw(&mut canvas);
-    if !picture.transparent {
-        finish::vignette(&mut canvas);
-    }
-    finish::grain(&mut canvas, layout);
+    finish::finish(&mut canvas, layout);
     Ok(canvas)
 }
 
@@ -117,6 +117,8 @@ fn hash(prompt: &str, salt: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn picture(prompt: &str, width: u32, height: u32) -> Picture {
@@ -176,6 +178,8 @@ mod tests {
         let table = [
             ("hills", "A red fox reading in a snowy library", 1024, 1024),
             ("still", "A cobalt mug on an oak table", 1024, 1024),
+            ("white", "A white vase on a marble table, studio product photo", 1024, 1024),
+            ("plain", "what the quarterly report felt like", 832, 1248),
             ("long", long, 1360, 768),
             ("papercut", "deep canyon at dusk", 1024, 1024),
             ("ribbons", "ocean waves, silk", 1776, 592),
@@ -184,10 +188,11 @@ mod tests {
             ("night", "a forest at night, a lake", 1568, 672),
             ("large", "sunset over the desert", 3840, 2160),
         ];
+        let mut times = std::fs::File::create(folder.join("times.txt")).unwrap();
         for (name, prompt, width, height) in table {
             let started = std::time::Instant::now();
             let bytes = png(&picture(prompt, width, height), &font, None).unwrap();
-            eprintln!("{name}: {:?}, {} bytes", started.elapsed(), bytes.len());
+            writeln!(times, "{name}: {:?}, {} bytes", started.elapsed(), bytes.len()).unwrap();
             std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
         }
     }

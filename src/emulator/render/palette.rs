@@ -15,6 +15,9 @@ pub(super) struct Palette {
     /// The darkest tone, for near things and shadows.
     pub(super) deep: Tone,
     pub(super) accents: [Tone; 5],
+    /// What things stand on: the second colour that was named, else a quiet
+    /// neighbour of the key.
+    pub(super) table: Tone,
     pub(super) light: Light,
 }
 
@@ -39,7 +42,13 @@ impl Palette {
                 (Tone::new(0.20, 0.045, hue), Tone::new(0.38, 0.08, hue), Tone::new(0.12, 0.03, hue))
             }
         };
-        Self { ground, glow, deep, accents, light }
+        let table = hints.tones.get(1).copied().unwrap_or(Tone::new(0.72, 0.035, key.turned(35.0).h));
+        let table = match light {
+            Light::Day => table.at(table.l.clamp(0.55, 0.88)).muted(0.8),
+            Light::Dusk => table.at(0.42).muted(0.8),
+            Light::Night => table.at(0.24).muted(0.6),
+        };
+        Self { ground, glow, deep, accents, table, light }
     }
 
     pub(super) fn is_dark(&self) -> bool {
@@ -57,7 +66,7 @@ impl Palette {
 fn accents(named: &[Tone], key: Tone, rng: &mut Rng) -> [Tone; 5] {
     let spread = 24.0 + rng.f32() * 26.0;
     let side = if rng.bool() { 1.0 } else { -1.0 };
-    let chroma = key.c.clamp(0.07, 0.15);
+    let chroma = key.c.clamp(0.06, 0.115);
     let harmony = [
         key,
         Tone::new(0.78, chroma * 0.8, key.turned(side * spread).h),

@@ -32,7 +32,7 @@ impl Tone {
         Self { c: self.c * factor, ..self }
     }
 
-    /// Part of the way to another tone, straight through OKLab.
+    /// Part of the way to another tone, straight through `OKLab`.
     pub(super) fn mix(self, other: Self, part: f32) -> Self {
         let ([l, a, b], [ol, oa, ob]) = (self.lab(), other.lab());
         let (a, b) = (a + (oa - a) * part, b + (ob - b) * part);
@@ -41,15 +41,23 @@ impl Tone {
 
     /// As sRGB. Chroma is reduced until the tone is displayable.
     pub(super) fn color(self, alpha: f32) -> Color {
-        let mut tone = self;
-        for _ in 0..24 {
-            if tone.linear().iter().all(|part| (-0.002..=1.002).contains(part)) {
-                break;
-            }
-            tone.c *= 0.92;
-        }
-        let [r, g, b] = tone.linear().map(gamma);
+        let [r, g, b] = self.displayable().linear().map(gamma);
         Color::from_rgba(r, g, b, alpha.clamp(0.0, 1.0)).unwrap_or(Color::BLACK)
+    }
+
+    /// With as much of its chroma as sRGB can show. The search is fine enough
+    /// that gradients along the edge of sRGB show no seams.
+    fn displayable(self) -> Self {
+        let fits = |tone: Self| tone.linear().iter().all(|part| (-0.001..=1.001).contains(part));
+        if fits(self) {
+            return self;
+        }
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..10 {
+            let middle = f32::midpoint(low, high);
+            if fits(self.muted(middle)) { low = middle } else { high = middle }
+        }
+        self.muted(low)
     }
 
     fn lab(self) -> [f32; 3] {
@@ -60,13 +68,13 @@ impl Tone {
     /// Linear sRGB, perhaps outside 0 to 1 (Ottosson's matrices).
     fn linear(self) -> [f32; 3] {
         let [light, a, b] = self.lab();
-        let l = (light + 0.396_337_78 * a + 0.215_803_76 * b).powi(3);
-        let m = (light - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
-        let s = (light - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
+        let long = (light + 0.396_337_78 * a + 0.215_803_76 * b).powi(3);
+        let mid = (light - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
+        let short = (light - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
         [
-            4.076_741_7 * l - 3.307_711_6 * m + 0.230_969_94 * s,
-            -1.268_438 * l + 2.609_757_4 * m - 0.341_319_4 * s,
-            -0.004_196_086_3 * l - 0.703_418_6 * m + 1.707_614_7 * s,
+            4.076_741_7 * long - 3.307_711_6 * mid + 0.230_969_94 * short,
+            -1.268_438 * long + 2.609_757_4 * mid - 0.341_319_4 * short,
+            -0.004_196_086_3 * long - 0.703_418_6 * mid + 1.707_614_7 * short,
         ]
     }
 }

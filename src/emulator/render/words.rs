@@ -1,6 +1,6 @@
 //! What a prompt's words say about colours and about the kind of picture.
 
-use super::scenes::Family;
+use super::scenes::{Family, Thing};
 use super::tone::Tone;
 
 /// The light of the whole picture.
@@ -19,6 +19,9 @@ pub(super) struct Hints {
     pub(super) tones: Vec<Tone>,
     pub(super) light: Option<Light>,
     pub(super) family: Option<Family>,
+    pub(super) thing: Option<Thing>,
+    /// Where no trees grow.
+    pub(super) barren: bool,
 }
 
 impl Hints {
@@ -34,6 +37,8 @@ impl Hints {
             }
             hints.light = hints.light.or_else(|| light(word));
             hints.family = hints.family.or_else(|| family(word));
+            hints.barren |= matches!(word, "desert" | "ocean" | "sea" | "canyon" | "dune" | "moon");
+            hints.thing = hints.thing.or_else(|| thing(word));
         }
         hints
     }
@@ -96,6 +101,17 @@ fn family(word: &str) -> Option<Family> {
         "poster" | "logo" | "icon" | "geometric" | "city" | "building" | "abstract" | "rainbow" => {
             Some(Family::Arcs)
         }
+        _ => None,
+    }
+}
+
+fn thing(word: &str) -> Option<Thing> {
+    match word {
+        "mug" | "cup" | "teapot" | "coffee" | "tea" => Some(Thing::Mug),
+        "vase" | "jar" | "pot" | "flower" | "bouquet" => Some(Thing::Vase),
+        "bottle" | "perfume" | "wine" => Some(Thing::Bottle),
+        "ball" | "fruit" | "apple" | "sphere" | "planet" => Some(Thing::Ball),
+        "arch" | "chair" | "door" => Some(Thing::Arch),
         _ => None,
     }
 }

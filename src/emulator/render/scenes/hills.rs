@@ -5,6 +5,7 @@ use std::f32::consts::TAU;
 use tiny_skia::{Path, PathBuilder};
 
 use super::super::canvas::Canvas;
+use super::super::ramp::Ramp;
 use super::super::tone::Tone;
 use super::super::words::Light;
 
@@ -62,37 +63,21 @@ fn draw_ridge(canvas: &mut Canvas, near: f32, tone: Tone, mist: Tone) {
     let base = canvas.height * (0.5 + 0.40 * near);
     let swing = canvas.unit * (0.05 + 0.035 * (1.0 - near)).min(canvas.height / canvas.unit * 0.1);
     let waves: [(f32, f32, f32); 4] = std::array::from_fn(|octave| {
-        let pitch = 2f32.powi(octave as i32);
+        let pitch = f32::from(1_u8 << octave);
         (canvas.between(0.75, 1.5) * pitch, canvas.between(0.0, TAU), swing / pitch.powf(1.15))
     });
-    let (unit, width) = (canvas.unit, canvas.width);
+    let unit = canvas.unit;
     let height_at = move |x: f32| {
         let wave = |(pitch, phase, size): &(f32, f32, f32)| (x / unit * pitch * 4.0 + phase).sin() * size;
         base + waves.iter().map(wave).sum::<f32>()
     };
-    let Some(path) = outline(&height_at, width, canvas.height) else { return };
-    let shader = canvas.vertical(
-        base - swing * 1.6,
-        base + canvas.height * 0.26,
-        &[(0.0, tone), (0.35, tone), (1.0, tone.mix(mist, 0.5 * (1.0 - near) + 0.08))],
-    );
-    canvas.fill(&path, shader);
-    if near > 0.55 {
+    let mist = tone.mix(mist, 0.5 * (1.0 - near) + 0.08);
+    let (top, bottom) = (base - swing * 1.6, base + canvas.height * 0.26);
+    let ramp = Ramp::new((0.0, top), (0.0, bottom), &[(0.0, tone), (0.35, tone), (1.0, mist)]);
+    canvas.relief(height_at, &ramp);
+    if near > 0.55 && !canvas.barren {
         trees(canvas, &height_at, near, tone);
     }
-}
-
-fn outline(height_at: &impl Fn(f32) -> f32, width: f32, bottom: f32) -> Option<Path> {
-    const STEPS: u16 = 160;
-    let mut path = PathBuilder::new();
-    path.move_to(0.0, bottom + 1.0);
-    for step in 0..=STEPS {
-        let x = width * f32::from(step) / f32::from(STEPS);
-        path.line_to(x, height_at(x));
-    }
-    path.line_to(width, bottom + 1.0);
-    path.close();
-    path.finish()
 }
 
 /// Firs in loose groups along a near ridge.

@@ -8,6 +8,7 @@ mod still_life;
 mod terrazzo;
 
 use super::canvas::Canvas;
+pub(super) use still_life::Thing;
 
 /// A kind of picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -53,11 +53,11 @@ fn rim(canvas: &mut Canvas, hole: &Path, inward: f32) {
     let depth = canvas.unit * (0.02 - 0.008 * inward);
     let Some(mut mask) = tiny_skia::Mask::new(canvas.pixels.width(), canvas.pixels.height()) else { return };
     mask.fill_path(hole, tiny_skia::FillRule::Winding, true, tiny_skia::Transform::identity());
-    for layer in 1..=6u8 {
-        let width = depth * f32::from(layer) * 0.42;
+    for layer in 1..=5u8 {
+        let width = depth * f32::from(layer) * 0.5;
         let stroke = tiny_skia::Stroke { width, ..tiny_skia::Stroke::default() };
         let paint = tiny_skia::Paint {
-            shader: tiny_skia::Shader::SolidColor(deep.color(0.075)),
+            shader: tiny_skia::Shader::SolidColor(deep.color(0.09)),
             anti_alias: true,
             ..tiny_skia::Paint::default()
         };

@@ -4,10 +4,14 @@ use std::f32::consts::TAU;
 
 use tiny_skia::{Path, PathBuilder};
 
-use super::super::canvas::{Canvas, linear};
+use super::super::canvas::Canvas;
+use super::super::ramp::Ramp;
 
 const BANDS: usize = 7;
 const STEPS: u16 = 96;
+
+/// Edges run on beyond the picture by this part of the unit.
+const OVERHANG: f32 = 0.1;
 
 /// The run of one edge: its height, and two waves.
 #[derive(Clone, Copy)]
@@ -49,13 +53,12 @@ pub(super) fn draw(canvas: &mut Canvas) {
 
 fn flow(canvas: &mut Canvas, band: usize, edge: Edge) {
     let palette = canvas.palette.clone();
-    let Some(path) = below(canvas, edge) else { return };
-    canvas.shadow(&path_shifted_up(canvas, edge).unwrap_or_else(|| path.clone()), canvas.unit * 0.016, 0.3);
     let sink = 0.1 * band as f32 / BANDS as f32;
     let (first, second) = (palette.accent(band).lighter(-sink), palette.accent(band + 1).lighter(-sink));
-    let shader = linear(
-        (0.0, edge.base - canvas.unit * 0.1),
-        (canvas.width, edge.base + canvas.unit * 0.25),
+    let (unit, width) = (canvas.unit, canvas.width);
+    let ramp = Ramp::new(
+        (0.0, edge.base - unit * 0.1),
+        (width, edge.base + unit * 0.25),
         &[
             (0.0, first.lighter(0.05)),
             (0.45, first.mix(second, 0.25)),
@@ -63,26 +66,23 @@ fn flow(canvas: &mut Canvas, band: usize, edge: Edge) {
             (1.0, first),
         ],
     );
-    canvas.fill(&path, shader);
+    let out = unit * OVERHANG;
+    let heights = |x: f32| edge.at((x + out) / (width + 2.0 * out), unit);
+    canvas.shade(heights, unit * 0.03, 0.42);
+    canvas.relief(heights, &ramp);
     lines(canvas, edge, band);
 }
 
-/// Everything from the edge to the bottom.
-fn below(canvas: &Canvas, edge: Edge) -> Option<Path> {
+/// The edge itself.
+fn line(canvas: &Canvas, edge: Edge) -> Option<Path> {
     let mut path = PathBuilder::new();
-    path.move_to(-2.0, canvas.height + 2.0);
-    for step in 0..=STEPS {
+    let out = canvas.unit * OVERHANG;
+    path.move_to(-out, edge.at(0.0, canvas.unit));
+    for step in 1..=STEPS {
         let part = f32::from(step) / f32::from(STEPS);
-        path.line_to(part * (canvas.width + 4.0) - 2.0, edge.at(part, canvas.unit));
+        path.line_to(part * (canvas.width + 2.0 * out) - out, edge.at(part, canvas.unit));
     }
-    path.line_to(canvas.width + 2.0, canvas.height + 2.0);
-    path.close();
     path.finish()
-}
-
-/// The shadow falls upwards over the band behind.
-fn path_shifted_up(canvas: &Canvas, edge: Edge) -> Option<Path> {
-    below(canvas, Edge { base: edge.base - canvas.unit * 0.018, ..edge })
 }
 
 /// Fine lines along a band, as of brushed silk.
@@ -91,13 +91,7 @@ fn lines(canvas: &mut Canvas, edge: Edge, band: usize) {
     for line in 1..=3 + 2 * canvas.detail {
         let away = canvas.unit * (0.004 + 0.012 * line as f32);
         let edge = Edge { base: edge.base + away, ..edge };
-        let mut path = PathBuilder::new();
-        path.move_to(-2.0, edge.at(0.0, canvas.unit));
-        for step in 1..=STEPS {
-            let part = f32::from(step) / f32::from(STEPS);
-            path.line_to(part * (canvas.width + 4.0), edge.at(part, canvas.unit));
-        }
-        if let Some(path) = path.finish() {
+        if let Some(path) = self::line(canvas, edge) {
             canvas.stroke(&path, canvas.unit * 0.0013, tone, 0.4 / (1.0 + 0.4 * line as f32));
         }
     }

@@ -1,10 +1,26 @@
 //! Round and square things on a table, lit from the left.
 
-use tiny_skia::{Path, PathBuilder};
+use tiny_skia::{Path, PathBuilder, Rect};
 
-use super::super::canvas::{Canvas, linear, rounded};
+use super::super::canvas::{Canvas, linear};
 use super::super::tone::Tone;
 
+/// What can stand on the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Thing {
+    Vase,
+    Ball,
+    Mug,
+    Arch,
+    Bottle,
+}
+
+impl Thing {
+    const ALL: [Self; 5] = [Self::Vase, Self::Ball, Self::Mug, Self::Arch, Self::Bottle];
+}
+
+/// Drawn from back to front; the front one is the hero, in the first colour
+/// and of the kind that the prompt names.
 pub(super) fn draw(canvas: &mut Canvas) {
     room(canvas);
     let things = canvas.rng.usize(3..5);
@@ -17,8 +33,11 @@ pub(super) fn draw(canvas: &mut Canvas) {
         let x = left + span * (place as f32 + 0.5) / things as f32;
         let forward = depth as f32 / things as f32;
         let foot = canvas.height * (0.645 + 0.085 * forward);
-        let tone = canvas.palette.accent(depth);
-        thing(canvas, (x, foot), scale, tone);
+        let hero = depth + 1 == things;
+        let tone = canvas.palette.accent(if hero { 0 } else { 2 + depth });
+        let any = Thing::ALL[canvas.rng.usize(..Thing::ALL.len())];
+        let kind = if hero { canvas.thing.unwrap_or(any) } else { any };
+        stand(canvas, kind, (x, foot), scale, tone);
     }
 }
 
@@ -45,47 +64,82 @@ fn room(canvas: &mut Canvas) {
             canvas.fill_tone(&path, wall.at(0.985).muted(0.7), if palette.is_dark() { 0.05 } else { 0.3 });
         }
     }
-    let table =
-        palette.accent(4).mix(palette.ground, 0.35).lighter(if palette.is_dark() { -0.35 } else { -0.1 });
+    let table = canvas.palette.table;
     let top = height * 0.6;
-    let shader = canvas.vertical(top, height, &[(0.0, table.lighter(0.045)), (1.0, table.lighter(-0.07))]);
-    canvas.band(top, height, shader);
-    let edge =
-        canvas.vertical(top, top + unit * 0.012, &[(0.0, table.lighter(0.08)), (1.0, table.lighter(0.045))]);
-    canvas.band(top, top + unit * 0.012, edge);
+    canvas.band(top, height, &[(0.0, table.lighter(0.045)), (1.0, table.lighter(-0.07))]);
+    canvas.band(top, top + unit * 0.012, &[(0.0, table.lighter(0.08)), (1.0, table.lighter(0.045))]);
 }
 
-fn thing(canvas: &mut Canvas, (x, foot): (f32, f32), scale: f32, tone: Tone) {
+fn stand(canvas: &mut Canvas, kind: Thing, (x, foot): (f32, f32), scale: f32, tone: Tone) {
     let wide = canvas.between(0.07, 0.1) * scale;
-    let kind = canvas.rng.u8(0..5);
-    let tall = canvas.between(2.4, 3.6) * wide;
-    cast(canvas, (x, foot), wide, if kind == 1 { wide * 2.0 } else { tall });
+    let tall = wide
+        * match kind {
+            Thing::Ball => 2.0,
+            Thing::Mug => canvas.between(1.9, 2.3),
+            Thing::Vase | Thing::Arch => canvas.between(2.4, 3.4),
+            Thing::Bottle => canvas.between(3.0, 3.9),
+        };
+    cast(canvas, (x, foot), wide, tall);
     let path = match kind {
-        0 => vase((x, foot), wide, tall),
-        1 => PathBuilder::from_circle(x, foot - wide * 0.97, wide),
-        2 => rounded((x - wide * 0.8, foot - tall * 0.75), (wide * 1.6, tall * 0.75), wide * 0.3),
-        3 => arch((x, foot), wide, tall * 0.85),
-        _ => bottle((x, foot), wide * 0.8, tall * 1.1),
+        Thing::Vase => vase((x, foot), wide, tall),
+        Thing::Ball => PathBuilder::from_circle(x, foot - wide * 0.97, wide),
+        Thing::Mug => cup((x, foot), wide * 0.85, tall),
+        Thing::Arch => arch((x, foot), wide, tall * 0.85),
+        Thing::Bottle => bottle((x, foot), wide * 0.8, tall),
     };
     let Some(path) = path else { return };
-    let shader = linear(
+    if kind == Thing::Mug {
+        mug_handle(canvas, (x + wide * 0.85, foot - tall * 0.5), wide, tone);
+    }
+    canvas.fill(&path, side_light(x, foot, wide, tall, tone));
+    if kind == Thing::Mug {
+        mug_mouth(canvas, (x, foot - tall), wide * 0.85, tone);
+    }
+    if kind != Thing::Arch {
+        let at = (x - wide * 0.38, foot - tall * if kind == Thing::Ball { 0.7 } else { 0.42 });
+        canvas.glow(at, (wide * 0.26, wide * 0.5), tone.at(0.985).muted(0.3), 0.35);
+    }
+}
+
+/// Bright on the left, darkest just before the right rim.
+fn side_light(x: f32, foot: f32, wide: f32, tall: f32, tone: Tone) -> tiny_skia::Shader<'static> {
+    linear(
         (x - wide, foot - tall * 0.6),
         (x + wide * 1.05, foot - tall * 0.5),
         &[
             (0.0, tone.lighter(0.02)),
-            (0.25, tone.lighter(0.09)),
+            (0.25, tone.lighter(0.08)),
             (0.55, tone),
-            (0.9, tone.lighter(-0.15)),
-            (1.0, tone.lighter(-0.1)),
+            (0.9, tone.lighter(-0.13)),
+            (1.0, tone.lighter(-0.09)),
         ],
-    );
-    canvas.fill(&path, shader);
-    if kind != 3 {
-        let at = (x - wide * 0.38, foot - if kind == 1 { wide * 1.4 } else { tall * 0.42 });
-        canvas.glow(at, (wide * 0.26, wide * 0.5), tone.at(0.985).muted(0.3), 0.35);
-    }
-    if kind == 2 && canvas.detail > 0 {
-        mug_handle(canvas, (x + wide * 0.8, foot - tall * 0.4), wide, tone);
+    )
+}
+
+/// A straight cup with a round foot.
+fn cup((x, foot): (f32, f32), w: f32, h: f32) -> Option<Path> {
+    let r = w * 0.32;
+    let mut path = PathBuilder::new();
+    path.move_to(x - w, foot - h);
+    path.line_to(x + w, foot - h);
+    path.line_to(x + w, foot - r);
+    path.quad_to(x + w, foot, x + w - r, foot);
+    path.line_to(x - w + r, foot);
+    path.quad_to(x - w, foot, x - w, foot - r);
+    path.close();
+    path.finish()
+}
+
+/// The rim of a mug, and the shade inside it.
+fn mug_mouth(canvas: &mut Canvas, (x, y): (f32, f32), w: f32, tone: Tone) {
+    let oval = |part: f32, drop: f32| {
+        let (rx, ry) = (w * part, w * 0.17 * part);
+        let rect = Rect::from_ltrb(x - rx, y - ry + drop, x + rx, y + ry + drop);
+        rect.and_then(PathBuilder::from_oval)
+    };
+    if let (Some(rim), Some(inside)) = (oval(1.0, 0.0), oval(0.9, w * 0.012)) {
+        canvas.fill_tone(&rim, tone.lighter(0.08), 1.0);
+        canvas.fill_tone(&inside, tone.lighter(-0.2), 1.0);
     }
 }
 
@@ -108,7 +162,7 @@ fn mug_handle(canvas: &mut Canvas, (x, y): (f32, f32), wide: f32, tone: Tone) {
         y + wide * 0.42,
     );
     if let Some(path) = path.finish() {
-        canvas.stroke(&path, wide * 0.19, tone.lighter(-0.12), 1.0);
+        canvas.stroke(&path, wide * 0.17, tone.lighter(-0.09), 1.0);
     }
 }
 
