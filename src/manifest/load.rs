@@ -70,13 +70,13 @@ impl Manifest {
         self.name.as_deref().or_else(out).unwrap_or("imgbatch")
     }
 
-    /// The output folder: `run.out` or `out/<name>`, both relative to the
-    /// manifest's folder.
+    /// The output folder: `run.out`, relative to the manifest's folder like
+    /// every path in it; without one `out/<name>` in the current folder.
     #[must_use]
     pub fn out_dir(&self) -> PathBuf {
         match &self.run.out {
             Some(out) => self.resolve(out),
-            None => self.resolve(&format!("out/{}", self.title())),
+            None => Path::new("out").join(self.title()),
         }
     }
 }
