@@ -23,8 +23,8 @@ fn survey(path: &Path) -> (Vec<Job>, Totals) {
 
 fn examples() -> Vec<PathBuf> {
     let folders = ["manifests", "manifests/winter-catalog"];
-    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
-    files.map(|file| file.unwrap().path()).filter(|path| path.is_file()).collect()
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("the folder is there"));
+    files.map(|file| file.expect("an entry").path()).filter(|path| path.is_file()).collect()
 }
 
 #[test]

@@ -22,11 +22,11 @@ struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new(files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         for (name, content) in files {
             let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content).unwrap();
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, content).expect("a file");
         }
         Self(folder)
     }
@@ -184,7 +184,8 @@ fn parameters_may_be_templates() {
 
 #[test]
 fn bombs_end_at_their_cap() {
-    let axes: String = (0..10).map(|n| format!("matrix.a{n} = [1,2,3,4,5,6,7,8,9,10]\n")).collect();
+    let axes: Vec<String> = (0..10).map(|n| format!("matrix.a{n} = [1,2,3,4,5,6,7,8,9,10]\n")).collect();
+    let axes = axes.concat();
     let shown = problems(&format!("[[jobs]]\nid = 'a'\nprompt = 'x'\n{axes}"));
     assert!(shown.contains("asks for 10000000000 pictures"), "{shown}");
     let shown = problems("[[jobs]]\nid = 'a'\nprompt = 'x'\nrepeat = 4000000000\n");

@@ -105,7 +105,7 @@ impl Default for Run {
             attempts: 2,
             budget: None,
             stop_after: None,
-            overdue: Period(std::time::Duration::from_secs(15 * 60)),
+            overdue: Period(std::time::Duration::from_mins(15)),
         }
     }
 }
