@@ -9,10 +9,11 @@ use super::file::{File, Provider, Run};
 use super::job::Job;
 use super::node::Step;
 
-/// Checks a whole file.
-pub(super) fn file(file: &File, document: &Document, problems: &mut Diagnostics) {
+/// Checks a whole file. In one that is not `complete` a missing name says
+/// nothing: it may be among what could not be decoded.
+pub(super) fn file(file: &File, complete: bool, document: &Document, problems: &mut Diagnostics) {
     let mut checks = Checks { document, problems };
-    checks.header(file);
+    checks.header(file, complete);
     checks.provider(&file.provider);
     checks.run(&file.run);
     for job in &file.jobs {
@@ -33,7 +34,7 @@ impl Checks<'_> {
         self.problems.push(self.document.at(path, message).with_help(help));
     }
 
-    fn header(&mut self, file: &File) {
+    fn header(&mut self, file: &File, complete: bool) {
         if let Some(version) = file.version.filter(|&version| version != 1) {
             let message = format!("version {version} of the manifest format is not known here");
             self.refuse(&["version".into()], message, Some("write `version = 1`, or use a newer imgbatch"));
@@ -47,7 +48,7 @@ impl Checks<'_> {
                     Some("letters, digits, spaces, `-`, `_` and `.` are fine; no `/`"),
                 );
             }
-            None if file.run.out.is_none() => {
+            None if file.run.out.is_none() && complete => {
                 let missing = Diagnostic::new("the manifest has neither `name` nor `run.out`");
                 self.problems.push(missing.with_help(Some("add a line such as name = \"winter-catalog\"")));
             }

@@ -181,7 +181,16 @@ impl Diagnostics {
     /// Adds all of `others`.
     pub fn extend(&mut self, others: Self) {
         self.more += others.more;
-        others.list.into_iter().for_each(|diagnostic| self.push(diagnostic));
+        for diagnostic in others.list {
+            self.push(diagnostic);
+        }
+    }
+
+    /// Brings them into the order of the file; those without a place last.
+    pub fn sort(&mut self) {
+        let at =
+            |diagnostic: &Diagnostic| diagnostic.location.as_ref().map_or(usize::MAX, |at| at.span.start);
+        self.list.sort_by_key(at);
     }
 
     /// Whether there are none.
@@ -256,7 +265,8 @@ mod tests {
 
     #[test]
     fn odd_spans_do_not_panic() {
-        for span in [0..0, 1..3, 5..100, 900..901, 3..1] {
+        for (start, end) in [(0, 0), (1, 3), (5, 100), (900, 901), (3, 1)] {
+            let span = std::ops::Range { start, end };
             let shown = Diagnostic::at("x", "f", "é\n\né", span).to_string();
             assert!(shown.contains("f:"), "{shown}");
         }

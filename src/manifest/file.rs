@@ -71,7 +71,7 @@ impl Default for Provider {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Run {
-    /// The output folder, relative to the manifest; `out/<name>` when absent.
+    /// The output folder, relative to the manifest; when absent `out/<name>` in the current folder.
     pub out: Option<String>,
     /// Submissions that may start in any window of time.
     pub rate: Rate,
@@ -105,7 +105,7 @@ impl Default for Run {
             attempts: 2,
             budget: None,
             stop_after: None,
-            overdue: Period(std::time::Duration::from_secs(15 * 60)),
+            overdue: Period(std::time::Duration::from_mins(15)),
         }
     }
 }

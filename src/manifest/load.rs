@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::check;
@@ -11,7 +12,7 @@ use super::diagnostics::{Diagnostic, Diagnostics};
 use super::document::Document;
 use super::file::{Defaults, File, Provider, Run};
 use super::job::{Job, Prompts};
-use super::node::{Fault, Node, Step, Tree};
+use super::node::{Fault, Node, Span, Step, Tree};
 use super::source::{Format, Source};
 
 /// As many faults as are looked for.
@@ -70,13 +71,13 @@ impl Manifest {
         self.name.as_deref().or_else(out).unwrap_or("imgbatch")
     }
 
-    /// The output folder: `run.out` or `out/<name>`, both relative to the
-    /// manifest's folder.
+    /// The output folder: `run.out`, relative to the manifest's folder like
+    /// every path in it; without one `out/<name>` in the current folder.
     #[must_use]
     pub fn out_dir(&self) -> PathBuf {
         match &self.run.out {
             Some(out) => self.resolve(out),
-            None => self.resolve(&format!("out/{}", self.title())),
+            None => Path::new("out").join(self.title()),
         }
     }
 }
@@ -101,7 +102,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load_partly(source: &Source) -> Loaded {
     let (text, format) = match source.read() {
         Ok(read) => read,
-        Err(diagnostic) => return Loaded { manifest: None, problems: diagnostic.into() },
+        Err(diagnostic) => return Loaded { manifest: None, problems: (*diagnostic).into() },
     };
     if format == Format::Text {
         return text_manifest(source, text);
@@ -115,11 +116,15 @@ pub(crate) fn load_partly(source: &Source) -> Loaded {
     finish(source, document, file, faults)
 }
 
-fn finish(source: &Source, document: Document, file: Option<File>, faults: Vec<Fault>) -> Loaded {
+fn finish(source: &Source, document: Document, file: Option<Decoded>, faults: Vec<Fault>) -> Loaded {
     let mut problems = Diagnostics::default();
-    faults.into_iter().for_each(|fault| problems.push(document.fault(fault)));
-    let manifest = file.map(|file| {
-        check::file(&file, &document, &mut problems);
+    let plannable = file.as_ref().is_some_and(|decoded| decoded.complete);
+    for fault in faults {
+        problems.push(document.fault(fault));
+    }
+    let manifest = file.map(|Decoded { file, complete }| {
+        check::file(&file, complete, &document, &mut problems);
+        problems.sort();
         Manifest {
             name: file.name,
             provider: file.provider,
@@ -131,35 +136,43 @@ fn finish(source: &Source, document: Document, file: Option<File>, faults: Vec<F
             document: Arc::new(document),
         }
     });
-    Loaded { manifest, problems }
+    Loaded { manifest: manifest.filter(|_| plannable), problems }
+}
+
+/// What could be decoded of a file.
+struct Decoded {
+    file: File,
+    /// Nothing that jobs depend on is missing: neither variables nor defaults.
+    /// Without them, what follows from their absence would be noise.
+    complete: bool,
 }
 
 /// Sections first, then each job by itself, so that a fault in one costs the
-/// others nothing. A fault in the sections leaves no manifest: variables or
-/// defaults may be missing, and what follows from that is noise.
-fn file_of(mut tree: Node) -> (Option<File>, Vec<Fault>) {
+/// others nothing.
+fn file_of(mut tree: Node) -> (Option<Decoded>, Vec<Fault>) {
     let mut faults = vec![];
     if !matches!(tree.value, Tree::Map(_)) {
         return (None, vec![Fault::new("a manifest is a table with `name` and `jobs`", tree.span)]);
     }
     let jobs = tree.take("jobs");
-    let mut file: Option<File> = decode(&mut tree, &mut faults, LIMIT);
-    let sections_hold = faults.is_empty();
-    match jobs.map(|entry| (entry.key_span, entry.value.value)) {
-        None => faults.push(no_jobs(&tree)),
-        Some((_, Tree::List(nodes))) if !nodes.is_empty() => {
-            let decoded = jobs_of(nodes, &mut faults);
-            if let Some(file) = &mut file {
-                file.jobs = decoded;
-            }
+    let provider = section(&mut tree, "provider", &mut faults);
+    let run = section(&mut tree, "run", &mut faults);
+    let before = faults.len();
+    let file: Option<File> = decode(&mut tree, &mut faults, LIMIT);
+    let complete = faults.len() == before;
+    let jobs = match jobs.map(|entry| (entry.key_span, entry.value.value)) {
+        Some((_, Tree::List(nodes))) if !nodes.is_empty() => jobs_of(nodes, &mut faults),
+        wrong => {
+            faults.push(no_jobs(wrong.as_ref()));
+            vec![]
         }
-        Some((span, Tree::List(_) | Tree::Null)) => faults.push(Fault::new("`jobs` is empty", span)),
-        Some((span, _)) => faults.push(
-            Fault::new("`jobs` must be a list of tables", span)
-                .with_help("in TOML each begins with [[jobs]]"),
-        ),
-    }
-    (file.filter(|_| sections_hold), faults)
+    };
+    let file = file.map(|file| File { provider, run, jobs, ..file });
+    (file.map(|file| Decoded { file, complete }), faults)
+}
+
+fn section<T: DeserializeOwned + Default>(tree: &mut Node, key: &str, faults: &mut Vec<Fault>) -> T {
+    tree.take(key).and_then(|mut entry| decode(&mut entry.value, faults, LIMIT)).unwrap_or_default()
 }
 
 fn jobs_of(nodes: Vec<Node>, faults: &mut Vec<Fault>) -> Vec<Job> {
@@ -177,9 +190,14 @@ fn jobs_of(nodes: Vec<Node>, faults: &mut Vec<Fault>) -> Vec<Job> {
     jobs
 }
 
-fn no_jobs(tree: &Node) -> Fault {
-    Fault { span: None, ..Fault::new("the manifest has no `jobs`", tree.span) }
-        .with_help("add a table [[jobs]] with a `prompt`")
+fn no_jobs(found: Option<&(Span, Tree)>) -> Fault {
+    match found {
+        None => Fault { message: "the manifest has no `jobs`".into(), help: None, span: None }
+            .with_help("add a table [[jobs]] with a `prompt`"),
+        Some((span, Tree::List(_) | Tree::Null)) => Fault::new("`jobs` is empty", *span),
+        Some((span, _)) => Fault::new("`jobs` must be a list of tables", *span)
+            .with_help("in TOML each begins with [[jobs]]"),
+    }
 }
 
 /// One prompt a line; blank lines are skipped.
@@ -198,5 +216,6 @@ fn text_manifest(source: &Source, text: String) -> Loaded {
     let job = Job { prompts: Some(Prompts::Lines(lines)), ..Job::default() };
     let stem = source.stem().filter(|stem| stem != "-").unwrap_or_else(|| "stdin".into());
     let file = File { name: Some(stem), jobs: vec![job], ..File::default() };
-    finish(source, Document::new(source.name().to_owned(), text, Format::Text), Some(file), faults)
+    let decoded = Decoded { file, complete: true };
+    finish(source, Document::new(source.name().to_owned(), text, Format::Text), Some(decoded), faults)
 }

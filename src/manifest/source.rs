@@ -49,7 +49,7 @@ impl Format {
         match yaml::read(text) {
             Ok(Node { value: super::node::Tree::Map(_), .. }) => Self::Yaml,
             // Broken in both: the lines decide which errors are worth showing.
-            _ if text.lines().any(|line| line.starts_with("[") || line.contains(" = ")) => Self::Toml,
+            _ if text.lines().any(|line| line.starts_with('[') || line.contains(" = ")) => Self::Toml,
             _ => Self::Yaml,
         }
     }
@@ -121,40 +121,46 @@ impl Source {
     }
 
     /// The text, without a byte order mark, and its format.
-    pub(super) fn read(&self) -> Result<(String, Format), Diagnostic> {
+    pub(super) fn read(&self) -> Result<(String, Format), Box<Diagnostic>> {
         let text = match &self.content {
             Content::Text(text) => text.clone(),
             Content::Path(path) => read_file(path, &self.name)?,
         };
         if text.len() as u64 > LIMIT {
-            return Err(too_large(&self.name));
+            return Err(too_large(&self.name).into());
         }
         let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
         let format = match (self.format, &self.content) {
             (Some(format), _) => format,
             (None, Content::Text(_)) => Format::detect(&text),
-            (None, Content::Path(_)) => return Err(unknown_format(&self.name)),
+            (None, Content::Path(_)) => return Err(unknown_format(&self.name).into()),
         };
         Ok((text, format))
     }
 }
 
-fn read_file(path: &Path, name: &str) -> Result<String, Diagnostic> {
-    let failed = |error: std::io::Error| Diagnostic::new(format!("can't read the manifest {name}: {error}"));
+fn read_file(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
+    let failed = |error: std::io::Error| {
+        let reason = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            _ => error.to_string(),
+        };
+        Box::new(Diagnostic::new(format!("can't read the manifest {name}: {reason}")))
+    };
     let file = std::fs::File::open(path).map_err(failed)?;
     if file.metadata().is_ok_and(|meta| meta.is_dir()) {
-        return Err(Diagnostic::new(format!("{name} is a folder; name a manifest file in it")));
+        return Err(Diagnostic::new(format!("{name} is a folder; name a manifest file in it")).into());
     }
     let mut bytes = vec![];
     file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
-        return Err(too_large(name));
+        return Err(too_large(name).into());
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
-        Diagnostic::new(format!("{name} is not UTF-8: byte {valid}, line {line}"))
-            .with_help(Some("save the file as UTF-8"))
+        let line = error.as_bytes()[..valid].split(|&byte| byte == b'\n').count();
+        let refused = Diagnostic::new(format!("{name} is not UTF-8: byte {valid}, line {line}"));
+        Box::new(refused.with_help(Some("save the file as UTF-8")))
     })
 }
 

@@ -47,11 +47,11 @@ impl FromStr for Rate {
             let count = count.trim().parse().ok().filter(|&count| count >= 1)?;
             let window = match window.trim() {
                 "s" | "sec" | "second" => Duration::from_secs(1),
-                "m" | "min" | "minute" => Duration::from_secs(60),
-                "h" | "hour" => Duration::from_secs(3_600),
+                "m" | "min" | "minute" => Duration::from_mins(1),
+                "h" | "hour" => Duration::from_hours(1),
                 window => duration(window)?,
             };
-            (window <= Duration::from_secs(86_400)).then_some(Self { count, window })
+            (window <= Duration::from_hours(24)).then_some(Self { count, window })
         });
         parsed.map_or_else(|| refuse(text, "a rate", "`20/10s`, `5/s` or `120/min`"), Ok)
     }
@@ -109,7 +109,7 @@ fn duration(text: &str) -> Option<Duration> {
         total = total.checked_add(Duration::try_from_secs_f64(number * unit).ok()?)?;
         rest = rest[letters..].trim_start();
     }
-    (total > Duration::ZERO && total <= Duration::from_secs(366 * 86_400)).then_some(total)
+    (total > Duration::ZERO && total <= Duration::from_hours(366 * 24)).then_some(total)
 }
 
 /// The most that a run may spend.

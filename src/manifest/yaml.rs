@@ -365,7 +365,7 @@ mod tests {
         let mut text = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
         for level in 1..12 {
             let inner = vec![format!("*a{}", level - 1); 9].join(", ");
-            text += &format!("a{level}: &a{level} [{inner}]\n");
+            text = format!("{text}a{level}: &a{level} [{inner}]\n");
         }
         let faults = read(&text).unwrap_err();
         assert!(faults[0].message.contains("16 MiB"), "{faults:?}");

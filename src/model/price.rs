@@ -30,6 +30,8 @@ pub struct Prices {
     pub date: String,
     /// How many credits one USD buys.
     pub credits_per_usd: f64,
+    /// What the figures below count.
+    pub unit: String,
     models: BTreeMap<String, ModelPrice>,
 }
 
@@ -37,9 +39,9 @@ pub struct Prices {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ModelPrice {
-    image_output_usd: f64,
-    image_input_usd: f64,
-    text_input_usd: f64,
+    image_output: f64,
+    image_input: f64,
+    text_input: f64,
 }
 
 /// A price file that can't be used.
@@ -68,9 +70,9 @@ impl Prices {
         let prices: Self = serde_json::from_str(text)?;
         positive(prices.credits_per_usd, "credits_per_usd")?;
         for price in prices.models.values() {
-            positive(price.image_output_usd, "image_output_usd")?;
-            positive(price.image_input_usd, "image_input_usd")?;
-            positive(price.text_input_usd, "text_input_usd")?;
+            positive(price.image_output, "image_output")?;
+            positive(price.image_input, "image_input")?;
+            positive(price.text_input, "text_input")?;
         }
         Ok(prices)
     }
@@ -98,9 +100,9 @@ impl Prices {
     fn without_text(&self, request: &Request, text_tokens: u64) -> Option<Credits> {
         let price = self.models.get(&request.model)?;
         let size = dimensions(&request.size, request.resolution.as_deref()).unwrap_or(AUTO);
-        let output = output_tokens(size, &request.quality)? as f64 * price.image_output_usd;
-        let input = (request.images.len() as u64 * REFERENCE_TOKENS) as f64 * price.image_input_usd;
-        let text = text_tokens as f64 * price.text_input_usd;
+        let output = output_tokens(size, &request.quality)? as f64 * price.image_output;
+        let input = (request.images.len() as u64 * REFERENCE_TOKENS) as f64 * price.image_input;
+        let text = text_tokens as f64 * price.text_input;
         let usd = (output + input + text) / 1e6;
         Some(self.credits(usd)?.times(request.n))
     }
@@ -188,7 +190,7 @@ mod tests {
     #[test]
     fn own_prices_are_checked() {
         let negative = PUBLISHED.replace("27.0", "-27.0");
-        assert!(matches!(Prices::from_json(&negative), Err(PriceError::Figure("image_output_usd"))));
+        assert!(matches!(Prices::from_json(&negative), Err(PriceError::Figure("image_output"))));
         assert!(matches!(Prices::from_json("{}"), Err(PriceError::Form(_))));
         let usd = Prices::published().usd(Credits::from_micro(68_000_000));
         assert!((usd - 1.0).abs() < 1e-12);

@@ -48,7 +48,7 @@ impl Files {
         if text.trim().is_empty() {
             return Err("the path of the picture is empty".into());
         }
-        let picture = self.picture(&path).map_err(|reason| format!("{}: {reason}", path.display()))?;
+        let picture = self.picture(&path).map_err(|reason| format!("{text}: {reason}"))?;
         Ok((Reference::File { path, sha256: picture.sha256 }, Some(picture)))
     }
 
@@ -90,9 +90,10 @@ fn look(path: &Path) -> Result<Picture, String> {
         return Err(format!("it has {bytes} bytes; at most 50 MB are allowed"));
     }
     let sha256 = hash(file)?;
-    let reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(|error| error.to_string())?;
+    // The content decides, not the name.
+    let file = open_file(path).map_err(|error| error.to_string())?;
+    let reader =
+        ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|error| error.to_string())?;
     let format = reader
         .format()
         .filter(|format| matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP));

@@ -56,6 +56,7 @@ impl Plan {
         }
         if let Err(more) = plan.survey(&mut |_| ControlFlow::Continue(())) {
             problems.extend(more);
+            problems.sort();
         }
         Err(problems)
     }

@@ -83,8 +83,34 @@ fn json_row(line: u64, text: &str) -> Result<Row, LineError> {
 
 fn separated(path: &Path, separator: u8) -> Result<Rows, String> {
     let file = open_file(path).map_err(|error| error.to_string())?;
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(file);
-    let headers = reader.headers().map_err(|error| described(&error).message)?.clone();
+    // Ending rows at `\n` alone keeps the line numbers right for files with
+    // `\r\n`; the `\r` is taken off here.
+    let mut builder = csv::ReaderBuilder::new();
+    builder.delimiter(separator).terminator(csv::Terminator::Any(b'\n')).flexible(true);
+    let mut reader = builder.from_reader(file);
+    let headers = reader.headers().map_err(|error| described(&error).message)?;
+    let names = column_names(headers)?;
+    let records = reader.into_records().filter(|record| !record.as_ref().is_ok_and(is_blank));
+    Ok(Box::new(records.map(move |record| {
+        let record = record.map_err(|error| described(&error))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        if record.len() != names.len() {
+            let message = format!("the row has {} cells, the first line {}", record.len(), names.len());
+            return Err(LineError { line, message });
+        }
+        let cells = record.iter().enumerate().map(|(at, cell)| {
+            let last = at + 1 == names.len();
+            Value::String(if last { cell.strip_suffix('\r').unwrap_or(cell) } else { cell }.to_owned())
+        });
+        Ok(Row { line, columns: names.iter().cloned().zip(cells).collect() })
+    })))
+}
+
+fn is_blank(record: &csv::StringRecord) -> bool {
+    record.len() == 1 && matches!(&record[0], "" | "\r")
+}
+
+fn column_names(headers: &csv::StringRecord) -> Result<Vec<String>, String> {
     let names: Vec<String> = headers.iter().map(|name| name.trim().to_owned()).collect();
     for (at, name) in names.iter().enumerate() {
         if name.is_empty() {
@@ -94,20 +120,12 @@ fn separated(path: &Path, separator: u8) -> Result<Rows, String> {
             return Err(format!("the column `{name}` is there twice"));
         }
     }
-    Ok(Box::new(reader.into_records().map(move |record| {
-        let record = record.map_err(|error| described(&error))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cells = record.iter().map(|cell| Value::String(cell.to_owned()));
-        Ok(Row { line, columns: names.iter().cloned().zip(cells).collect() })
-    })))
+    Ok(names)
 }
 
 fn described(error: &csv::Error) -> LineError {
     let line = error.position().map_or(0, csv::Position::line);
     let message = match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("the row has {len} cells, the first line {expected_len}")
-        }
         csv::ErrorKind::Utf8 { .. } => "the row is not UTF-8".into(),
         _ => error.to_string(),
     };
@@ -131,12 +149,15 @@ mod tests {
 
     #[test]
     fn the_three_formats() {
-        let csv =
-            table("a.csv", "\u{feff}sku, name\r\n1,\"Mug, \"\"big\"\"\"\r\n2,\"two\nlines\"\r\n3,x\r\n")
-                .unwrap();
+        let csv = table(
+            "a.csv",
+            "\u{feff}sku, name\r\n1,\"Mug, \"\"big\"\"\"\r\n2,\"two\nlines\"\r\n3,x\r\n\r\n4,y",
+        )
+        .unwrap();
         assert_eq!(cells(&csv[0]), serde_json::json!({"sku": "1", "name": "Mug, \"big\""}));
         assert_eq!(csv[1].as_ref().unwrap().line, 3);
         assert_eq!(csv[2].as_ref().unwrap().line, 5);
+        assert_eq!(cells(&csv[3]), serde_json::json!({"sku": "4", "name": "y"}));
         let tsv = table("a.TSV", "sku\tname\n1\ta,b\n").unwrap();
         assert_eq!(cells(&tsv[0]), serde_json::json!({"sku": "1", "name": "a,b"}));
         let json = table("a.jsonl", "\u{feff}{\"sku\": 1}\n\n{\"sku\": [2]}\n").unwrap();

@@ -42,7 +42,10 @@ pub(super) fn survey(
     totals.jobs += unbuilt;
     totals.skipped += unbuilt;
     let mut problems = std::mem::take(&mut report.problems);
-    if !left && let Some(suspects) = names.suspects() {
+    if !left
+        && !problems.is_full()
+        && let Some(suspects) = names.suspects()
+    {
         name_shared(plan, suspects, &mut problems);
     }
     totals.warnings = report.warnings;

@@ -85,7 +85,7 @@ impl Suspects {
         for path in paths(wanted).filter(|path| self.paths.contains(&hash(path))) {
             match self.first_paths.get(&path) {
                 Some((other, first)) => {
-                    problems.push(same_path(&path, (&wanted.id, place), (other, first), report))
+                    problems.push(same_path(&path, (&wanted.id, place), (other, first), report));
                 }
                 None => {
                     self.first_paths.insert(path, (wanted.id.clone(), place.clone()));
@@ -117,8 +117,12 @@ fn same_path(
 fn first_at(first: &Place, report: &Report<'_>) -> String {
     let diagnostic = report.diagnostic(first, Wrong::new("id", ""));
     let place = diagnostic.location.map_or_else(String::new, |location| location.to_string());
-    let origin = first.row.iter().chain(&first.line).filter(|(file, _)| !file.is_empty());
-    let origin: String = origin.map(|(file, line)| format!(", at {file}:{line}")).collect();
-    let cell = if first.cell.is_empty() { String::new() } else { format!(", {}", first.cell) };
-    format!("the first one is at {place}{cell}{origin}")
+    let mut note = format!("the first one is at {place}");
+    if !first.cell.is_empty() {
+        note = format!("{note}, {}", first.cell);
+    }
+    for (file, line) in first.row.iter().chain(&first.line).filter(|(file, _)| !file.is_empty()) {
+        note = format!("{note}, at {file}:{line}");
+    }
+    note
 }
