@@ -288,7 +288,7 @@ impl<'a> View<'a> {
         )?;
         (totals.images_saved, totals.image_bytes) = self.db.query_row(
             "SELECT count(*), ifnull(sum(bytes), 0) FROM job JOIN image ON image.attempt = job.attempt
-             WHERE want = 0 AND saved_at IS NOT NULL AND path LIKE 'images/%'",
+             WHERE want = 0 AND image.saved_at IS NOT NULL AND image.path LIKE 'images/%'",
             [],
             |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64)),
         )?;
