@@ -108,7 +108,7 @@ fn finish(
     };
     let remains = Remains { pending, ..Remains::of(&totals) };
     let exit = of_run(Some(&ended), &remains);
-    let mut summary = Summary::of(&view, store.folder(), exit)?;
+    let mut summary = Summary::of(view, store.folder(), exit)?;
     summary.count_submissions(&ended);
     let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
     let broken = ended.broken;
