@@ -314,11 +314,19 @@ impl<'e, 's: 'e> Compiler<'e, 's, '_, '_> {
             let help = format!(
                 "use it in a template, such as `{{{{ {axis} }}}}`; an axis sets no parameter just by its name"
             );
-            let wrong = Wrong::new("matrix", format!("the axis `{axis}` is used in no template of this job"))
-                .below(axis.as_str());
+            let wrong = Wrong::new(
+                axis_key(entry.job, &axis),
+                format!("the axis `{axis}` is used in no template of this job"),
+            )
+            .below(axis.as_str());
             self.report.warn(&self.place, wrong.with_help(Some(help)));
         }
     }
+}
+
+/// The key under which an axis stands.
+fn axis_key(job: &Job, axis: &str) -> &'static str {
+    if job.zip.0.iter().any(|(name, _)| name == axis) { "zip" } else { "matrix" }
 }
 
 fn grid_wrong(error: GridError) -> Wrong {
