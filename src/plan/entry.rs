@@ -294,8 +294,7 @@ impl<'e, 's: 'e> Compiler<'e, 's, '_, '_> {
     fn names(&mut self, manifest: &Manifest, entry: &Entry<'_, '_>) {
         for axis in entry.grid.names() {
             if manifest.vars.contains_key(&axis) {
-                let key =
-                    if entry.job.zip.0.iter().any(|(name, _)| *name == axis) { "zip" } else { "matrix" };
+                let key = axis_key(entry.job, &axis);
                 let wrong = Wrong::new(key, format!("`{axis}` is an axis here and also one of [vars]"));
                 self.refuse(wrong.below(axis.as_str()).with_help(Some("rename one of them")));
             } else if !is_name(&axis) {
