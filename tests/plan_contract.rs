@@ -250,6 +250,6 @@ fn where_pictures_go_without_an_out() {
         let source = Source::text("t.toml", Some(Format::Toml), text, "some/folder");
         Plan::load(&source, Prices::published()).unwrap().out_dir()
     };
-    assert_eq!(at("name = 't'\n[[jobs]]\nprompt = 'x'\n"), std::path::Path::new("out/t"));
+    assert_eq!(at("name = 't'\n[[jobs]]\nprompt = 'x'\n"), std::path::Path::new("some/folder/out/t"));
     assert_eq!(at("run.out = 'o/x'\n[[jobs]]\nprompt = 'x'\n"), std::path::Path::new("some/folder/o/x"));
 }
