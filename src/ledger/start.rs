@@ -59,6 +59,15 @@ impl Store {
         self.db.close().map_err(|(_, error)| error.into())
     }
 
+    /// Closes the ledger after a command that did not look at the files: if
+    /// they may be ahead of it, the next run is still told so.
+    pub fn put_back(self, start: Start) -> Result<(), LedgerError> {
+        if start.unclean {
+            return self.db.close().map_err(|(_, error)| error.into());
+        }
+        self.close()
+    }
+
     fn check_identity(&self, identity: &Identity) -> Result<(), LedgerError> {
         for (key, what, ours) in
             [("name", "name", &identity.name), ("base_url", "base URL", &identity.base_url)]
