@@ -126,7 +126,8 @@ const NO_BASE_URL: &str = "no base URL: name the API's host with --base-url, IMG
 fn parse(text: &str, what: &str, private_hosts: bool) -> anyhow::Result<Url> {
     let url = Url::parse(text).map_err(|error| {
         Usage::error(format!(
-            "the {what} {text:?} is not a URL ({error}); write it like https://api.example.com"
+            "the {what} {:?} is not a URL ({error}); write it like https://api.example.com",
+            shown(text)
         ))
     })?;
     let fault = match url.scheme() {
@@ -145,9 +146,15 @@ fn parse(text: &str, what: &str, private_hosts: bool) -> anyhow::Result<Url> {
         _ => Some("must begin with https://"),
     };
     match fault {
-        Some(fault) => Err(Usage::error(format!("the {what} {text:?} {fault}"))),
+        Some(fault) => Err(Usage::error(format!("the {what} {:?} {fault}", shown(text)))),
         None => Ok(url),
     }
+}
+
+/// An address without the parts in which people put keys.
+fn shown(text: &str) -> &str {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    text.rsplit('@').next().unwrap_or_default()
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -39,12 +39,12 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     if !args.out.join(FILE_NAME).exists() {
         return Err(LedgerError::Missing(args.out.clone()).into());
     }
-    let (store, _) = Store::open(FolderLock::acquire(&args.out, args.wait)?, None)?;
+    let (store, start) = Store::open(FolderLock::acquire(&args.out, args.wait)?, None)?;
     let unknown = store.view().unknowns()?;
     let chosen: Vec<&UnknownRow> =
         unknown.iter().filter(|row| args.job.as_ref().is_none_or(|id| *id == row.id)).collect();
     let result = decide(args, &store, &chosen);
-    store.close()?;
+    store.put_back(start)?;
     result
 }
 

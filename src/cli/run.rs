@@ -68,11 +68,11 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     let intake =
         Intake { plan: &plan, provider: &provider, selection: &selection, settings: &settings, args };
     if !intake.enrol(&store, digest)? {
-        store.close()?;
+        store.put_back(start)?;
         note("nothing was submitted\n");
         return Ok(Exit::Incomplete);
     }
-    let resume = resume_command(args, mode);
+    let resume = resume_command();
     let emulator = args.emulate.options()?;
     let drive =
         Drive { store, start, provider: &provider, key, emulator, settings, global, json: args.json, resume };
@@ -171,16 +171,8 @@ fn price(purchase: &Purchase, usd: f64) -> String {
     format!("{pictures} pictures for at most {estimate} credits ({usd:.2} USD){unpriced}")
 }
 
-/// The command that continues, as the user would type it.
-fn resume_command(args: &Args, mode: Mode) -> String {
-    let mut words = vec!["imgbatch".to_owned()];
-    words.push(if mode == Mode::Run { "run" } else { "submit" }.into());
-    words.push(shell_word(&args.manifest.display().to_string()));
-    if args.emulate.emulate {
-        words.push("--emulate".into());
-    }
-    if let Some(out) = &args.out {
-        words.extend(["--out".into(), shell_word(&out.display().to_string())]);
-    }
-    words.join(" ")
+/// The command that continues: the same one, as it was typed.
+fn resume_command() -> String {
+    let words = std::env::args_os().skip(1).map(|word| shell_word(&word.to_string_lossy()));
+    std::iter::once("imgbatch".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }

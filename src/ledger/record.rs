@@ -108,7 +108,8 @@ pub enum Outcome {
         /// The beginning of what came back.
         response: Option<String>,
     },
-    /// A task id is known.
+    /// A task id is known. One that belongs to another job is no answer: the
+    /// outcome is unknown then.
     Accepted(Taken),
     /// The task completed.
     Completed {
@@ -278,7 +279,11 @@ impl Store {
             Outcome::Released { answer, throttled, left } => self.released(&case, &answer, throttled, left),
             Outcome::Refused(answer) => self.failed(&case, Event::Refused, "refused", &answer),
             Outcome::LostTrack { answer, response } => self.lost_track(&case, &answer, response.as_deref()),
-            Outcome::Accepted(taken) => self.accepted(&case, &taken),
+            Outcome::Accepted(taken) => match self.owner_of(&taken.task)? {
+                None => self.accepted(&case, &taken),
+                // Its own task is nameless then, and perhaps billed.
+                Some(owner) => self.lost_track(&case, &Answer::about_a_strangers_task(&taken, &owner), None),
+            },
             Outcome::Completed { links, used, expires_at } => self.completed(&case, &links, used, expires_at),
             Outcome::TaskFailed { answer, again } => self.task_failed(&case, &answer, again),
             Outcome::Saved(picture) => self.saved(&case, &picture),
@@ -550,6 +555,17 @@ impl Case {
             fetch: Vec::new(),
             due_at: None,
             promised: self.promised,
+        }
+    }
+}
+
+impl Answer {
+    fn about_a_strangers_task(taken: &Taken, owner: &str) -> Self {
+        Self {
+            code: "task_of_another_job".into(),
+            message: format!("the answer names task {}, which belongs to job {owner:?}", taken.task),
+            request_id: taken.request_id.clone(),
+            ..Self::default()
         }
     }
 }

@@ -56,6 +56,7 @@ CREATE TABLE attempt (
     cost        INTEGER NOT NULL            -- held against the budget: used, else reserved, else estimate; 0 once proven free
 );
 CREATE INDEX attempt_job ON attempt (job);
+CREATE INDEX attempt_task ON attempt (task) WHERE task IS NOT NULL;
 CREATE INDEX attempt_open ON attempt (outcome) WHERE outcome IN ('open', 'unknown', 'accepted');
 
 -- One row a picture of an attempt whose task completed.

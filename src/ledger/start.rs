@@ -59,13 +59,30 @@ impl Store {
         self.db.close().map_err(|(_, error)| error.into())
     }
 
+    /// Closes the ledger after a command that did not look at the files: if
+    /// they may be ahead of it, the next run is still told so.
+    pub fn put_back(self, start: Start) -> Result<(), LedgerError> {
+        if start.unclean {
+            return self.db.close().map_err(|(_, error)| error.into());
+        }
+        self.close()
+    }
+
+    /// A folder in which nothing was ever bought belongs to whoever comes: a
+    /// mistyped address must not bind it.
     fn check_identity(&self, identity: &Identity) -> Result<(), LedgerError> {
+        let bought: bool = self.db.query_row(
+            "SELECT EXISTS (SELECT 1 FROM attempt WHERE outcome <> 'released')",
+            [],
+            |row| row.get(0),
+        )?;
         for (key, what, ours) in
             [("name", "name", &identity.name), ("base_url", "base URL", &identity.base_url)]
         {
             match self.meta(key)? {
                 None => self.set_meta(key, ours)?,
                 Some(theirs) if theirs == *ours => {}
+                Some(_) if !bought => self.set_meta(key, ours)?,
                 Some(theirs) => {
                     let (path, ours) = (self.folder().to_owned(), ours.clone());
                     return Err(LedgerError::Foreign { path, what, theirs, ours });

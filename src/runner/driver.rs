@@ -131,6 +131,7 @@ impl Driver {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.mind_the_deadline();
             self.load().await?;
             let wake = self.start();
             if self.is_over() {
@@ -338,11 +339,16 @@ impl Driver {
         }
     }
 
-    fn on_tick(&mut self) {
+    /// Before anything starts: a deadline that is only looked at by a tick
+    /// wakes the loop for ever once it has passed, and no tick comes.
+    fn mind_the_deadline(&mut self) {
         if self.stopping == Stop::No && self.settings.deadline.is_some_and(|at| at <= Instant::now()) {
             self.stopping = Stop::Drain;
             self.tell_stopping("the time limit is reached: no new submissions");
         }
+    }
+
+    fn on_tick(&mut self) {
         self.snapshot.elapsed = self.shared.clock.elapsed();
         self.reporter.tick(&self.snapshot);
     }

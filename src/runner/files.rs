@@ -140,18 +140,20 @@ fn miss(store: &Store, now_ms: i64, reconciled: &mut Reconciled) -> Result<(), L
             step_aside(store.folder(), &picture.path)
                 .map_err(|source| LedgerError::File { path: store.folder().join(&picture.path), source })?;
         }
-        let outcome = if alive {
-            reconciled.refetched += 1;
-            Outcome::FileMissing { numbers: pictures.iter().map(|picture| picture.number).collect() }
-        } else {
-            reconciled.lost += 1;
-            Outcome::Lost(Answer {
-                code: "picture_lost".into(),
-                message: format!("{} is gone from the output folder, and its link is dead", pictures[0].path),
-                ..Answer::default()
-            })
+        let numbers = pictures.iter().map(|picture| picture.number).collect();
+        let lost = Answer {
+            code: "picture_lost".into(),
+            message: format!("{} is gone from the output folder, and its link is dead", pictures[0].path),
+            ..Answer::default()
         };
-        store.transaction(|store| store.record(job, attempt, outcome))?;
+        store.transaction(|store| {
+            store.record(job, attempt, Outcome::FileMissing { numbers })?;
+            if !alive {
+                store.record(job, attempt, Outcome::Lost(lost))?;
+            }
+            Ok(())
+        })?;
+        *(if alive { &mut reconciled.refetched } else { &mut reconciled.lost }) += 1;
     }
     Ok(())
 }

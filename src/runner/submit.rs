@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::shared::Shared;
 use crate::api::{self, Delay, Refusal, Status, Submission, UploadError};
-use crate::job::{ContentHash, Credits, Reference};
+use crate::job::{ContentHash, Credits, Reference, State};
 use crate::ledger::{Answer, Intended, Intent, LedgerError, Money, Outcome, Pending, Recorded, Taken};
 
 /// Pictures are downloadable this long after completion (section 4 of the API
@@ -159,7 +159,7 @@ impl Shared {
             .ledger
             .write(move |store| {
                 let recorded = store.record(job, attempt, first)?;
-                if links.is_empty() {
+                if links.is_empty() || recorded.state != State::Submitted {
                     return Ok(recorded);
                 }
                 let expires_at = now + LINK_LIFE_MS;
@@ -169,6 +169,10 @@ impl Shared {
             })
             .await;
         match (recorded, outcome, then) {
+            (Ok(recorded), Outcome::Accepted(taken), _) if recorded.state == State::Unknown => {
+                let why = format!("the answer names task {}, which belongs to another job", taken.task);
+                Submitted::Unknown { recorded, why, retry_after: None }
+            }
             (Ok(recorded), Outcome::Accepted(taken), _) => Submitted::Taken { recorded, attempt, taken },
             (Ok(recorded), Outcome::Refused(answer), _) => Submitted::Refused { recorded, answer },
             (Ok(_), _, Then::Again(again)) => Submitted::Again(again),

@@ -1,0 +1,405 @@
+//! A stage for whole-binary tests: the emulator in the test's process, the real
+//! binary as a child, and the proofs that every test owes at its end.
+
+#![allow(dead_code, unreachable_pub, reason = "every test file uses its own part of the stage")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use imgbatch::emulator::{Emulator, Latency, Options, Stats};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// A key that must never be seen again.
+pub const CANARY: &str = "canary-5e1f7c2a9b-never-show-this-key";
+
+/// No single wait of a test is longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The friendly emulator of these tests: quick, and without real pixels.
+pub fn quick() -> Options {
+    Options {
+        latency: Latency::Fixed(Duration::from_millis(200)),
+        cached_pictures: true,
+        ..Options::default()
+    }
+}
+
+/// An emulator, a folder, and what was said there.
+pub struct Scene {
+    pub folder: TempDir,
+    emulator: Option<Emulator>,
+    runtime: Runtime,
+    said: Mutex<Vec<u8>>,
+    /// The emulator's address, or another one to try.
+    pub base_url: String,
+}
+
+/// A finished command.
+#[derive(Debug)]
+pub struct Done {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Done {
+    /// The one document on standard output.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("not one JSON document ({error}): {self}"))
+    }
+
+    /// Asserts the exit code.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self}");
+        self
+    }
+
+    /// Asserts that standard error names all of these.
+    #[track_caller]
+    pub fn says(self, phrases: &[&str]) -> Self {
+        for phrase in phrases {
+            assert!(self.stderr.contains(phrase), "nothing about {phrase:?}: {self}");
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit {}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+/// A running command.
+pub struct Running(pub Child);
+
+impl Running {
+    pub fn signal(&self, signal: &str) {
+        let pid = self.0.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
+        assert!(sent.success(), "kill -{signal} {pid}");
+    }
+
+    pub fn is_over(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+}
+
+impl Scene {
+    /// A quick emulator with these faults.
+    pub fn new(faults: &str) -> Self {
+        Self::with(Options { faults: faults.parse().unwrap(), ..quick() })
+    }
+
+    pub fn with(options: Options) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let emulator = runtime.block_on(Emulator::start(options)).unwrap();
+        let base_url = emulator.base_url();
+        let folder = TempDir::with_prefix("imgbatch-test-").unwrap();
+        Self { folder, emulator: Some(emulator), runtime, said: Mutex::default(), base_url }
+    }
+
+    /// Ends the emulator and starts another in its place, at its address.
+    pub fn restart(&mut self, options: Options) {
+        let listen = self.base_url.strip_prefix("http://").unwrap().parse().unwrap();
+        let old = self.emulator.take().unwrap();
+        self.runtime.block_on(async { old.stop().await });
+        let emulator = self.runtime.block_on(Emulator::start(Options { listen, ..options })).unwrap();
+        self.emulator = Some(emulator);
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.emulator.as_ref().unwrap().stats()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn out(&self) -> PathBuf {
+        self.path("out")
+    }
+
+    pub fn picture(&self, name: &str) -> PathBuf {
+        self.out().join("images").join(name)
+    }
+
+    /// Writes the manifest: this text below a heading that names the run.
+    pub fn manifest(&self, text: &str) {
+        let head = "version = 1\nname = \"scene\"\n";
+        self.write("m.toml", &format!("{head}{text}"));
+    }
+
+    /// A manifest of `count` small pictures.
+    pub fn jobs(&self, count: usize) {
+        self.manifest(&jobs((1..=count).map(|n| (format!("j{n:03}"), format!("picture number {n}")))));
+    }
+
+    /// A manifest of jobs that misbehave as their names say.
+    pub fn wishes(&self, wishes: &[(&str, &str)]) {
+        let prompts = wishes.iter().map(|(id, wish)| {
+            let wish = if wish.is_empty() { String::new() } else { format!(" [emulate: {wish}]") };
+            ((*id).to_owned(), format!("a picture called {id}{wish}"))
+        });
+        self.manifest(&jobs(prompts));
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// The bare binary in the scene's folder, in an environment of its own.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imgbatch"));
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("IMGBATCH_API_KEY", CANARY)
+            .env("IMGBATCH_RATE", "200/s")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// `run m.toml` as a script would call it, with these flags on top.
+    pub fn buying(&self, flags: &[&str]) -> Command {
+        let mut args = vec!["run", "m.toml", "--out", "out", "--base-url", &self.base_url];
+        args.extend(["--yes", "--json", "-vv"]);
+        args.extend(flags);
+        self.command(&args)
+    }
+
+    /// Runs to the end.
+    pub fn run(&self, flags: &[&str]) -> Done {
+        self.finish(self.spawn(self.buying(flags)))
+    }
+
+    /// Any command, to the end.
+    pub fn call(&self, args: &[&str]) -> Done {
+        self.finish(self.spawn(self.command(args)))
+    }
+
+    pub fn call_with_input(&self, args: &[&str], input: &str) -> Done {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped());
+        let mut running = self.spawn(command);
+        running.0.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        self.finish(running)
+    }
+
+    pub fn status(&self) -> Value {
+        self.call(&["status", "out", "--json"]).json()
+    }
+
+    pub fn spawn(&self, mut command: Command) -> Running {
+        Running(command.spawn().unwrap())
+    }
+
+    /// Waits for the end, within bounds.
+    #[track_caller]
+    pub fn finish(&self, mut running: Running) -> Done {
+        let read = |stream: Option<Box<dyn Read + Send>>| {
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                stream.map(|mut stream| stream.read_to_end(&mut bytes));
+                bytes
+            })
+        };
+        let stdout = read(running.0.stdout.take().map(|stream| Box::new(stream) as _));
+        let stderr = read(running.0.stderr.take().map(|stream| Box::new(stream) as _));
+        let status = wait(&mut running.0);
+        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        self.said.lock().unwrap().extend(stdout.iter().chain(&stderr));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let done = Done { code: code(status), stdout: text(&stdout), stderr: text(&stderr) };
+        assert!(!done.stderr.contains("panicked at"), "{done}");
+        done
+    }
+
+    /// Waits until the emulator's figures are so.
+    #[track_caller]
+    pub fn until(&self, what: &str, holds: impl Fn(&Stats) -> bool) {
+        let begun = Instant::now();
+        while !holds(&self.stats()) {
+            assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}: {:?}", self.stats());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn ledger(&self) -> Connection {
+        Connection::open_with_flags(self.out().join("ledger.db"), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
+    }
+
+    /// Rows of a query with text columns, joined by `|`.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        let db = self.ledger();
+        let mut query = db.prepare(sql).unwrap();
+        let columns = query.column_count();
+        let rows = query.query_map([], |row| {
+            let cells = (0..columns).map(|at| {
+                Ok(match row.get::<_, rusqlite::types::Value>(at)? {
+                    rusqlite::types::Value::Null => String::new(),
+                    rusqlite::types::Value::Integer(number) => number.to_string(),
+                    rusqlite::types::Value::Real(number) => number.to_string(),
+                    rusqlite::types::Value::Text(text) => text,
+                    rusqlite::types::Value::Blob(_) => "blob".into(),
+                })
+            });
+            Ok(cells.collect::<rusqlite::Result<Vec<_>>>()?.join("|"))
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    /// What must hold whenever no run is going: nothing paid twice, nothing
+    /// paid and unnamed, nothing broken under a final name, the key nowhere.
+    #[track_caller]
+    pub fn prove(&self) {
+        self.prove_money();
+        self.prove_files();
+        self.prove_silence();
+    }
+
+    #[track_caller]
+    fn prove_money(&self) {
+        let stats = self.stats();
+        assert_eq!(stats.duplicate_keys, 0, "a key was billed twice: {:?}", stats.tasks_by_key);
+        assert_eq!(stats.keys_sent_to_results, 0);
+        let mut known = BTreeSet::new();
+        let mut doubtful = BTreeSet::new();
+        for row in self.rows("SELECT idempotency_key, ifnull(task_id, ''), outcome FROM attempt_log") {
+            let cells: Vec<&str> = row.split('|').collect();
+            known.insert(cells[1].to_owned());
+            if ["unknown", "abandoned", "resubmitted"].contains(&cells[2]) {
+                doubtful.insert(cells[0].to_owned());
+            }
+        }
+        for (key, tasks) in &stats.tasks_by_key {
+            for task in tasks {
+                let named = known.contains(task) || doubtful.contains(key);
+                assert!(named, "{task} was billed under {key}, and the ledger names neither");
+            }
+        }
+        assert_eq!(stats.tasks_by_key.values().map(Vec::len).sum::<usize>() as u64, stats.tasks_created);
+    }
+
+    /// Jobs that were billed more than once, with the number of tasks.
+    pub fn billed_again(&self) -> BTreeMap<String, u64> {
+        let keys = self.rows("SELECT idempotency_key, job_id FROM attempt_log");
+        let owners: BTreeMap<&str, &str> = keys.iter().map(|row| row.split_once('|').unwrap()).collect();
+        let mut bills = BTreeMap::<String, u64>::new();
+        for (key, tasks) in self.stats().tasks_by_key {
+            *bills.entry(owners[key.as_str()].to_owned()).or_default() += tasks.len() as u64;
+        }
+        bills.retain(|_, count| *count > 1);
+        bills
+    }
+
+    /// Every picture under a final name decodes and is the recorded one.
+    #[track_caller]
+    fn prove_files(&self) {
+        let recorded = self.rows("SELECT path, sha256 FROM image_files WHERE saved_at IS NOT NULL");
+        for row in &recorded {
+            let (path, sha256) = row.split_once('|').unwrap();
+            let bytes = fs::read(self.out().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+            image::load_from_memory(&bytes).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert_eq!(imgbatch::job::ContentHash::of(&bytes).to_string(), sha256, "{path}");
+        }
+        let recorded: BTreeSet<&str> = recorded.iter().map(|row| row.split_once('|').unwrap().0).collect();
+        for path in files(&self.out().join("images")) {
+            let name = path.strip_prefix(self.out()).unwrap().display().to_string();
+            assert!(recorded.contains(name.as_str()), "{name} is in images/ and not in the ledger");
+        }
+    }
+
+    /// The key is in no output and in no file.
+    #[track_caller]
+    pub fn prove_silence(&self) {
+        let holds = |bytes: &[u8]| bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes());
+        assert!(!holds(&self.said.lock().unwrap()), "the key was said");
+        for path in files(self.folder.path()) {
+            if let Ok(bytes) = fs::read(&path) {
+                assert!(!holds(&bytes), "the key is in {}", path.display());
+            }
+        }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.prove_silence();
+        }
+        drop(self.emulator.take());
+        // Requests that hang are nobody's concern any more.
+        let spare = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        std::mem::replace(&mut self.runtime, spare).shutdown_background();
+    }
+}
+
+/// TOML of jobs with these ids and prompts, small and cheap.
+pub fn jobs(prompts: impl IntoIterator<Item = (String, String)>) -> String {
+    let mut text = String::from("[defaults]\nsize = \"1024x1024\"\nquality = \"low\"\n");
+    for (id, prompt) in prompts {
+        text.push_str(&format!("[[jobs]]\nid = \"{id}\"\nprompt = \"{prompt}\"\n"));
+    }
+    text
+}
+
+/// Every file below a folder, links not followed.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries.map(Result::unwrap) {
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A size that a long soak may raise.
+pub fn sized(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).ok().map_or(usual, |text| text.parse().unwrap())
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if begun.elapsed() > PATIENCE * 2 {
+            child.kill().unwrap();
+            panic!("the command does not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Killed by a signal: minus its number.
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| -status.signal().unwrap())
+}
