@@ -109,3 +109,16 @@ fn the_table_of_exit_codes_is_complete() {
         assert!(README.contains(&format!("| {code} | ")), "{code}");
     }
 }
+
+/// Every key that the schema knows is in the reference.
+#[test]
+fn the_manifest_reference_names_every_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = imgbatch(folder.path(), &["schema"]);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let reference = fs::read_to_string("docs/manifest.md").unwrap();
+    let objects = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+    for key in objects.filter_map(|object| object["properties"].as_object()).flat_map(|keys| keys.keys()) {
+        assert!(reference.contains(&format!("`{key}`")), "{key} is not in docs/manifest.md");
+    }
+}
