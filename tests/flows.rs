@@ -370,6 +370,14 @@ async fn tasks_in_flight_stay_below_their_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn overdue_tasks_do_not_hold_up_the_others() {
+    let mut world = World::new(THIRTY, faults("stuck@1-3")).await;
+    world.settings.limits.in_flight = 3;
+    let story = world.run().await;
+    assert_eq!((story.ledger.jobs.succeeded, story.ended.overdue), (27, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn fewer_pictures_than_ordered_are_kept_and_counted() {
     let world = World::new("[[jobs]]\nid = 'fox'\nprompt = 'a fox'\nn = 4\n", faults("fewer@1")).await;
     let story = world.run().await;
@@ -383,6 +391,8 @@ async fn fewer_pictures_than_ordered_are_kept_and_counted() {
 async fn submitting_and_collecting_may_be_two_runs() {
     let mut world = World::new(THIRTY, Options::default()).await;
     world.settings.collect = false;
+    // Fewer at once than there are: submitting alone has to see that tasks end.
+    world.settings.limits.in_flight = 4;
     let story = world.run().await;
     assert_eq!((story.ledger.jobs.in_flight, files(world.folder.path())), (30, 0));
     world.settings.collect = true;

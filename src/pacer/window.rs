@@ -57,10 +57,11 @@ impl Window {
         self.first + self.sends.len() as Slot - 1
     }
 
+    /// The first report of a slot counts.
     pub(super) fn sent(&mut self, slot: Slot, at: Instant) {
         let known = slot.checked_sub(self.first).and_then(|index| self.sends.get_mut(index as usize));
         if let Some(send) = known {
-            *send = Some(at);
+            send.get_or_insert(at);
         }
     }
 }

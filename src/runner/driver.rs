@@ -155,22 +155,17 @@ impl Driver {
 
     /// Takes up what earlier runs paid for.
     async fn resume(&mut self) -> Result<(), RunError> {
-        if self.settings.collect {
-            let found = self.shared.ledger.write(|store| Ok((store.in_flight()?, store.ready()?)));
-            let (in_flight, ready) = found.await?;
-            let collecting = (in_flight.len() + ready.len()) as u64;
-            self.in_flight = in_flight.len();
-            for task in in_flight {
-                let due = task.accepted_at + first_look(task.estimated).as_millis() as i64;
-                let at = self.shared.clock.instant(due);
-                self.queues.later(at, Due::Look(Box::new(Watched::new(task))));
-            }
-            self.queues.fetch(ready, 0);
-            self.tell(&Event::Started { collecting });
-        } else {
-            self.in_flight = self.snapshot.jobs.in_flight as usize;
-            self.tell(&Event::Started { collecting: 0 });
+        let found = self.shared.ledger.write(|store| Ok((store.in_flight()?, store.ready()?)));
+        let (in_flight, ready) = found.await?;
+        let collecting = if self.settings.collect { in_flight.len() + ready.len() } else { 0 };
+        self.in_flight = in_flight.len();
+        for task in in_flight {
+            let due = task.accepted_at + first_look(task.estimated).as_millis() as i64;
+            let at = self.shared.clock.instant(due);
+            self.queues.later(at, Due::Look(Box::new(Watched::new(task))));
         }
+        self.queues.fetch(ready, 0);
+        self.tell(&Event::Started { collecting: collecting as u64 });
         Ok(())
     }
 
@@ -219,6 +214,7 @@ impl Driver {
     fn start_fetches(&mut self) -> Option<Instant> {
         while self.fetching < self.settings.downloads as usize
             && self.queues.backlog() > 0
+            && self.settings.collect
             && self.stopping < Stop::Leave
         {
             if let Err(until) = self.fetch_gate.turn() {
@@ -301,14 +297,16 @@ impl Driver {
 
     fn has_room(&self) -> bool {
         let posts = posts_on_the_wire(self.settings.posts, self.pacer.rate(), self.post_duration);
-        let dying = self
-            .queues
-            .first_expiry()
-            .is_some_and(|expiry| expiry - self.shared.clock.now_ms() < EXPIRY_MARGIN_MS);
-        self.posting < posts
-            && self.in_flight < self.pacer.in_flight() as usize
-            && self.queues.backlog() < BACKLOG
-            && !dying
+        // Overdue tasks must not hold up the others for ever.
+        let working = self.in_flight.saturating_sub(self.queues.overdue());
+        self.posting < posts && working < self.pacer.in_flight() as usize && !self.downloads_lag()
+    }
+
+    /// Download first, buy second.
+    fn downloads_lag(&self) -> bool {
+        let soon = self.shared.clock.now_ms() + EXPIRY_MARGIN_MS;
+        let dying = self.queues.first_expiry().is_some_and(|expiry| expiry < soon);
+        self.settings.collect && (dying || self.queues.backlog() >= BACKLOG)
     }
 
     fn may_not_submit(&self) -> bool {

@@ -91,9 +91,6 @@ impl Driver {
             self.queues.fetch(recorded.fetch.clone(), 0);
             return;
         }
-        if !self.settings.collect {
-            return;
-        }
         let at = Instant::now() + first_look(taken.estimated);
         let task = InFlight {
             job: order.pending.job,
