@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 /// Clock ticks a second in `/proc/*/stat`, on every Linux that matters.
 const TICKS: f64 = 100.0;
 
-/// What one child cost.
+/// What one child cost. Each bench shows a part of it.
+#[allow(dead_code, reason = "shared by benches that show different parts")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cost {
     pub(crate) wall: Duration,
@@ -63,6 +64,7 @@ fn high_water(child: &Child) -> u64 {
 }
 
 /// The middle of some figures.
+#[allow(dead_code, reason = "shared; a bench of one round needs none")]
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     match figures.len() {

@@ -87,13 +87,15 @@ struct Row {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    // The first provider stays; there is only this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     if args.stub || args.bare.is_some() {
         return child(&args);
     }
     let temporary = tempfile::tempdir()?;
     let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     let peers = peers::present(&args);
-    let mut stub = Stub::start(&args)?;
+    let stub = Stub::start(&args)?;
     let mut rows = vec![];
     for round in 0..args.rounds {
         for peer in &peers {
@@ -102,7 +104,7 @@ fn main() -> anyhow::Result<()> {
             rows.push(row);
         }
     }
-    stub.stop();
+    drop(stub);
     report(&args, &peers, &rows);
     Ok(())
 }
@@ -181,10 +183,13 @@ impl Stub {
     fn counts(&self) -> anyhow::Result<Value> {
         let url = format!("{}/counts", self.address);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async { Ok(reqwest::get(url).await?.json().await?) })
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        runtime.block_on(async { Ok(client.get(url).send().await?.json().await?) })
     }
+}
 
-    fn stop(&mut self) {
+impl Drop for Stub {
+    fn drop(&mut self) {
         // Its end is all that is wanted; it may have died already.
         let _ = self.child.kill();
         let _ = self.child.wait();
