@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use measure::{Cost, median};
 use peers::Peer;
 
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 /// Measures `imgbatch run` and its peers against a stub of the API.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Args {
