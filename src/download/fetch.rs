@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::decode;
 use super::error::FetchError;
 use super::hosts::{Guard, Rules};
+use super::place::Folders;
 use super::policy::Policy;
 use super::publish::{publish, temporary};
 use super::stream::{open, receive};
@@ -46,6 +47,7 @@ pub struct Downloader {
     client: reqwest::Client,
     policy: Policy,
     decoders: Arc<Semaphore>,
+    folders: Arc<Folders>,
 }
 
 impl Downloader {
@@ -62,7 +64,7 @@ impl Downloader {
             .dns_resolver(Guard::new(Rules::of(&policy)));
         let builder = if policy.loopback_http { builder.no_proxy() } else { builder };
         let decoders = Arc::new(Semaphore::new(policy.decode_threads.max(1)));
-        Ok(Self { client: builder.build()?, policy, decoders })
+        Ok(Self { client: builder.build()?, policy, decoders, folders: Arc::default() })
     }
 
     /// Makes one attempt to bring the picture behind `link` to its place
@@ -85,15 +87,19 @@ impl Downloader {
         let (temp, format, width, height) = self.decode(arrived.temp).await?;
         let file = path.file(number, format.extension());
         let (sha256, bytes) = (arrived.sha256, arrived.bytes);
-        let (root, target) = (root.to_owned(), file.clone());
-        blocking(move || publish(temp, sha256, &root, &target)).await?;
+        let (root, target, folders) = (root.to_owned(), file.clone(), Arc::clone(&self.folders));
+        blocking(move || {
+            publish(temp, sha256, &root, &target)?;
+            folders.sync_up(&root, &target).map_err(FetchError::Disk)
+        })
+        .await?;
         Ok(Picture { file, sha256, bytes, width, height, format })
     }
 
     async fn transfer(&self, link: &str, root: &Path, target: PathBuf) -> Result<Arrived, FetchError> {
         let response = open(&self.client, link, Rules::of(&self.policy)).await?;
-        let root = root.to_owned();
-        let temp = blocking(move || temporary(&root, &target).map_err(FetchError::Disk)).await?;
+        let (root, folders) = (root.to_owned(), Arc::clone(&self.folders));
+        let temp = blocking(move || temporary(&folders, &root, &target).map_err(FetchError::Disk)).await?;
         let (file, temp) = NamedTempFile::into_parts(temp);
         let (sha256, bytes) = receive(response, file, self.policy.max_bytes).await?;
         Ok(Arrived { temp, sha256, bytes })

@@ -11,18 +11,18 @@ use std::path::Path;
 use tempfile::{Builder, NamedTempFile, TempPath};
 
 use super::error::FetchError;
-use super::place::{PREFIX, make_parent, sync_up};
+use super::place::{Folders, PREFIX};
 use super::verify::{hash, open};
 use crate::job::ContentHash;
 
 /// A new temporary file beside `target`, readable as other files of the user.
-pub(super) fn temporary(root: &Path, target: &Path) -> io::Result<NamedTempFile> {
-    let folder = make_parent(root, target)?;
+pub(super) fn temporary(folders: &Folders, root: &Path, target: &Path) -> io::Result<NamedTempFile> {
+    let folder = folders.make_parent(root, target)?;
     Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
 }
 
 /// Gives a verified file its name below `root`. Overwrites nothing; an equal
-/// file under that name is as good.
+/// file under that name is as good. The caller syncs the folders after it.
 pub(super) fn publish(
     temp: TempPath,
     sha256: ContentHash,
@@ -40,5 +40,5 @@ pub(super) fn publish(
         }
         open(&target).and_then(|file| file.sync_all()).map_err(FetchError::Disk)?;
     }
-    sync_up(root, relative).map_err(FetchError::Disk)
+    Ok(())
 }

@@ -41,7 +41,8 @@ const EXTENSIONS: [&str; 4] = [".png", ".jpg", ".jpeg", ".webp"];
 impl OutPath {
     /// Checks a path that may carry one of the picture extensions.
     pub fn new(name: &str) -> Result<Self, PathError> {
-        let name: String = name.nfc().collect();
+        // ASCII is normal already, and nearly all names are ASCII.
+        let name: String = if name.is_ascii() { name.to_owned() } else { name.nfc().collect() };
         let stem = strip_extension(&name);
         if stem.is_empty() {
             return Err(PathError::Empty);
@@ -82,7 +83,7 @@ impl OutPath {
     /// Unicode normalisation are folded.
     #[must_use]
     pub fn collision_key(&self) -> String {
-        self.0.to_lowercase().nfkc().collect()
+        if self.0.is_ascii() { self.0.to_ascii_lowercase() } else { self.0.to_lowercase().nfkc().collect() }
     }
 
     /// The file's path below the images folder. `number` counts from 1 and is

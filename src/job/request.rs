@@ -1,9 +1,10 @@
 //! What the provider is asked for, in canonical form.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{ContentHash, Fingerprint};
 
@@ -86,7 +87,7 @@ impl Request {
     /// The fields in which `self` differs from `before`, in canonical order.
     #[must_use]
     pub fn differences(&self, before: &Self) -> Vec<Difference> {
-        let (old, new) = (before.canonical(), self.canonical());
+        let (old, new) = (before.fields(), self.fields());
         let mut fields: Vec<&String> = old.keys().chain(new.keys()).collect();
         fields.sort();
         fields.dedup();
@@ -102,42 +103,60 @@ impl Request {
             .collect()
     }
 
-    /// Fields in alphabetical order; absent ones left out.
-    fn canonical(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        if let Some(background) = &self.background {
-            fields.insert("background".into(), json!(background));
+    fn canonical(&self) -> Canonical<'_> {
+        Canonical {
+            background: self.background.as_deref(),
+            images: self.images.iter().map(Reference::canonical).collect(),
+            mask: self.mask.as_ref().map(Reference::canonical),
+            model: &self.model,
+            n: self.n,
+            prompt: &self.prompt,
+            quality: &self.quality,
+            resolution: self.resolution.as_deref(),
+            size: &self.size,
         }
-        if !self.images.is_empty() {
-            let images: Vec<Value> = self.images.iter().map(Reference::canonical).collect();
-            fields.insert("images".into(), Value::Array(images));
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        match serde_json::to_value(self.canonical()) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
         }
-        if let Some(mask) = &self.mask {
-            fields.insert("mask".into(), mask.canonical());
-        }
-        fields.insert("model".into(), json!(self.model));
-        fields.insert("n".into(), json!(self.n));
-        fields.insert("prompt".into(), json!(self.prompt));
-        fields.insert("quality".into(), json!(self.quality));
-        if let Some(resolution) = &self.resolution {
-            fields.insert("resolution".into(), json!(resolution));
-        }
-        fields.insert("size".into(), json!(self.size));
-        fields
     }
 }
 
+/// What a fingerprint hashes: fields in alphabetical order, absent ones left
+/// out.
+#[derive(Serialize)]
+struct Canonical<'r> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    background: Option<&'r str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<Cow<'r, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mask: Option<Cow<'r, str>>,
+    model: &'r str,
+    n: u32,
+    prompt: &'r str,
+    quality: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolution: Option<&'r str>,
+    size: &'r str,
+}
+
 impl Reference {
-    fn canonical(&self) -> Value {
+    fn canonical(&self) -> Cow<'_, str> {
         match self {
-            Self::Url(url) => json!(url),
-            Self::File { sha256, .. } => json!(format!("sha256:{sha256}")),
+            Self::Url(url) => url.into(),
+            Self::File { sha256, .. } => format!("sha256:{sha256}").into(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn request() -> Request {

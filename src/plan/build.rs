@@ -32,11 +32,8 @@ impl Builder<'_> {
     ) -> Result<Wanted, Vec<Wrong>> {
         let mut wrongs = vec![];
         let request = self.request(entry, item, report, &mut wrongs);
-        // Most entries have neither; their jobs need no scope of their own.
-        let own =
-            if entry.out.is_some() || !entry.meta.is_empty() { own_scope(item) } else { Scope::default() };
-        let path = collect(out_path(entry, item, &own), &mut wrongs);
-        let meta = meta(entry, &own, &mut wrongs);
+        let path = collect(out_path(entry, item), &mut wrongs);
+        let meta = meta(entry, item, &mut wrongs);
         let (Some(request), Some(path), true) = (request, path, wrongs.is_empty()) else {
             return Err(wrongs);
         };
@@ -173,23 +170,27 @@ fn number(entry: &Entry<'_, '_>, scope: &Scope) -> Result<Option<i64>, Wrong> {
 }
 
 /// The default is the job's id.
-fn out_path(entry: &Entry<'_, '_>, item: &Item<'_>, own: &Scope) -> Result<OutPath, Wrong> {
+fn out_path(entry: &Entry<'_, '_>, item: &Item<'_>) -> Result<OutPath, Wrong> {
     let Some(out) = &entry.out else {
         return OutPath::for_id(&item.id).map_err(|error| {
             let help = "give the job another `id`, its values shorter names, or a path in `out`";
             Wrong::new("id", error.to_string()).with_help(Some(help))
         });
     };
-    let name = out.render(own).map_err(|error| template_wrong("out", error))?;
+    let name = out.render(&own_scope(item)).map_err(|error| template_wrong("out", error))?;
     OutPath::new(&name).map_err(|error| Wrong::new("out", error.to_string()))
 }
 
-fn meta(entry: &Entry<'_, '_>, own: &Scope, wrongs: &mut Vec<Wrong>) -> Map<String, Value> {
+fn meta(entry: &Entry<'_, '_>, item: &Item<'_>, wrongs: &mut Vec<Wrong>) -> Map<String, Value> {
     let mut columns = Map::new();
+    if entry.meta.is_empty() {
+        return columns;
+    }
+    let own = own_scope(item);
     for (column, value) in &entry.meta {
         let value = match value {
             Meta::Other(value) => Ok((*value).clone()),
-            Meta::Text(text) => text.render(own).map(Value::String),
+            Meta::Text(text) => text.render(&own).map(Value::String),
         };
         match value {
             Ok(value) => {
