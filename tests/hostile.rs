@@ -295,7 +295,7 @@ fn the_folder_and_the_ledger_are_for_their_owner_only() {
 #[test]
 fn one_folder_has_one_run() {
     let scene = Scene::with(imgbatch::emulator::Options {
-        create_latency: Duration::from_millis(1000),
+        create_latency: Duration::from_secs(1),
         ..support::quick()
     });
     scene.jobs(4);

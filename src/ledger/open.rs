@@ -171,7 +171,7 @@ fn migrate(db: &mut Connection) -> Result<(), LedgerError> {
 #[cfg(target_os = "linux")]
 fn on_network(folder: &Path) -> bool {
     const NETWORK: [i64; 6] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x0102_1997, 0x00c3_6400];
-    rustix::fs::statfs(folder).is_ok_and(|fs| NETWORK.contains(&(i64::from(fs.f_type) & 0xFFFF_FFFF)))
+    rustix::fs::statfs(folder).is_ok_and(|fs| NETWORK.contains(&(fs.f_type & 0xFFFF_FFFF)))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -150,7 +150,7 @@ impl Watch {
         self.failed += u64::from(failed);
         let (failed, finished) = (self.failed, self.finished);
         let over = match self.stop_after? {
-            StopAfter::Failed(limit) => failed >= u64::from(limit),
+            StopAfter::Failed(limit) => failed >= limit,
             StopAfter::Percent(limit) => {
                 finished >= PERCENT_FROM && failed as f64 * 100.0 >= limit * finished as f64
             }

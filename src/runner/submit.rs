@@ -195,10 +195,10 @@ impl Shared {
         let Outcome::Accepted(taken) = outcome else { return };
         match self.rescue.keep(job, attempt, taken) {
             Ok(()) => {
-                tracing::warn!(task = %taken.task, "the ledger is full or broken: the task id is kept beside it and returns at the next start")
+                tracing::warn!(task = %taken.task, "the ledger is full or broken: the task id is kept beside it and returns at the next start");
             }
             Err(error) => {
-                tracing::error!(task = %taken.task, %error, "a paid task could not be recorded anywhere: write its id down")
+                tracing::error!(task = %taken.task, %error, "a paid task could not be recorded anywhere: write its id down");
             }
         }
     }

@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 pub const CANARY: &str = "canary-5e1f7c2a9b-never-show-this-key";
 
 /// No single wait of a test is longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The friendly emulator of these tests: quick, and without real pixels.
 pub fn quick() -> Options {
