@@ -1,7 +1,5 @@
 //! Budgets, changes and names: what is paid, and what is not paid again.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
-
 mod support;
 
 use std::fs;
