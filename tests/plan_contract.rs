@@ -218,3 +218,38 @@ fn two_jobs_with_one_id_or_one_path_are_named_both() {
         "{shown}"
     );
 }
+
+#[test]
+fn an_early_end_of_the_visit_ends_the_pass() {
+    let source = Source::text(
+        "t.toml",
+        Some(Format::Toml),
+        "name = 't'\n[[jobs]]\nid = 'a'\nprompt = 'x'\nrepeat = 1000\n",
+        ".",
+    );
+    let plan = Plan::load(&source, Prices::published()).unwrap();
+    let mut visited = 0;
+    let totals = plan.survey(&mut |_| {
+        visited += 1;
+        if visited == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!((visited, totals.unwrap().jobs), (3, 3));
+}
+
+#[test]
+fn a_function_in_an_id_is_no_column() {
+    let folder = Folder::new(&[("r.csv", "x\n1\n2\n")]);
+    let planned =
+        folder.plan("[[jobs]]\nid = 'j{{ range(2) | length }}'\nprompt = '{{ x }}'\nrows = 'r.csv'\n");
+    assert_eq!(ids(&planned).len(), 2);
+}
+
+#[test]
+fn where_pictures_go_without_an_out() {
+    let at = |text: &str| {
+        let source = Source::text("t.toml", Some(Format::Toml), text, "some/folder");
+        Plan::load(&source, Prices::published()).unwrap().out_dir()
+    };
+    assert_eq!(at("name = 't'\n[[jobs]]\nprompt = 'x'\n"), std::path::Path::new("some/folder/out/t"));
+    assert_eq!(at("run.out = 'o/x'\n[[jobs]]\nprompt = 'x'\n"), std::path::Path::new("some/folder/o/x"));
+}

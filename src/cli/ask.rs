@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 /// What is known before anything is bought.
+#[expect(clippy::struct_excessive_bools, reason = "the columns of a table of decisions")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Situation {
     /// Jobs that would be submitted.

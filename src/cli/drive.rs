@@ -61,7 +61,8 @@ impl Drive<'_> {
         let ages = self.store.send_ages(pace_window(&self.settings))?;
         let rescue = Rescue::prepare(&folder)?;
         let (ledger, writer) = Ledger::start(self.store);
-        let reporter = self.global.progress.reporter(self.global.color(&std::io::stderr()));
+        let reporter =
+            self.global.progress.reporter(&self.global.screen, self.global.color(&std::io::stderr()));
         let running = runner::run(Setup {
             client: connection.client,
             downloader: connection.downloader,
@@ -108,7 +109,7 @@ fn finish(
     };
     let remains = Remains { pending, ..Remains::of(&totals) };
     let exit = of_run(Some(&ended), &remains);
-    let mut summary = Summary::of(&view, store.folder(), exit)?;
+    let mut summary = Summary::of(view, store.folder(), exit)?;
     summary.count_submissions(&ended);
     let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
     let broken = ended.broken;

@@ -21,7 +21,7 @@ pub(super) struct Args {
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     let folder =
         args.manifest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    write_new(&args.manifest, FIRST)?;
+    write_new(&args.manifest, &named(&args.manifest))?;
     let schema = folder.join("imgbatch.schema.json");
     if !schema.exists() {
         write_new(&schema, &format!("{}\n", serde_json::to_string_pretty(&crate::manifest::json_schema())?))?;
@@ -34,6 +34,14 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         manifest
     ))?;
     Ok(Exit::Success)
+}
+
+/// The first manifest, named after its file.
+fn named(path: &Path) -> String {
+    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("first");
+    FIRST
+        .replace("name = \"first\"", &format!("name = {}", serde_json::json!(name)))
+        .replace("imgbatch.toml", &path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// Never writes over anything.

@@ -6,6 +6,7 @@ use tracing_subscriber::fmt::layer;
 use tracing_subscriber::prelude::*;
 
 use super::Global;
+use crate::events::Screen;
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -19,7 +20,7 @@ pub enum Format {
 
 /// Starts logging. `IMGBATCH_LOG` takes a filter such as `imgbatch=debug` and
 /// outranks -v and -q.
-pub(super) fn start(global: &Global) {
+pub(super) fn start(global: &Global, screen: Screen) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error",
         (false, 0) => "warn",
@@ -30,11 +31,12 @@ pub(super) fn start(global: &Global) {
     let filter = EnvFilter::try_from_env("IMGBATCH_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let registry = tracing_subscriber::registry().with(filter);
     let color = global.color(&std::io::stderr());
+    let writer = move || screen.clone();
     // A second start, as in tests, keeps the first subscriber.
     let _ = match global.log_format {
         Format::Text => {
-            registry.with(layer().with_writer(std::io::stderr).with_ansi(color).with_target(false)).try_init()
+            registry.with(layer().with_writer(writer).with_ansi(color).with_target(false)).try_init()
         }
-        Format::Json => registry.with(layer().json().with_writer(std::io::stderr)).try_init(),
+        Format::Json => registry.with(layer().json().with_writer(writer)).try_init(),
     };
 }

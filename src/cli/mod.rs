@@ -26,7 +26,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Usage};
 pub use logging::Format as LogFormat;
 
-use crate::events::Style;
+use crate::events::{Screen, Style};
 
 /// Runs manifests of image jobs against the asynchronous GPT Image 2 API.
 ///
@@ -59,6 +59,9 @@ struct Global {
     /// How logs are written.
     #[arg(long, value_enum, default_value_t, global = true, value_name = "FORMAT")]
     log_format: LogFormat,
+    /// Where logs and progress meet.
+    #[arg(skip)]
+    screen: Screen,
 }
 
 /// When to use colours.
@@ -99,7 +102,7 @@ impl Cli {
     /// Carries the command out. Must not be called inside an async runtime.
     pub fn execute(self) -> anyhow::Result<Exit> {
         let global = self.global;
-        logging::start(&global);
+        logging::start(&global, global.screen.clone());
         match self.command {
             Command::Run(args) => run::execute(&args, &global, run::Mode::Run),
             Command::Plan(args) => plan::execute(&args, &global),

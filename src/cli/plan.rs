@@ -13,7 +13,7 @@ use super::settings::SelectArgs;
 use super::{Global, source};
 use crate::enrol::{Action, Comparison, Entry, Problem, compare};
 use crate::job::{Credits, Difference};
-use crate::ledger::{LedgerError, Reader};
+use crate::ledger::{LedgerError, Reader, View};
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         Err(error) => return Err(error.into()),
     };
     let view = reader.as_ref().map(Reader::view);
-    if let Some(identity) = view.map(|view| view.identity()).transpose()?.flatten()
+    if let Some(identity) = view.map(View::identity).transpose()?.flatten()
         && identity.name != plan.name()
     {
         let (theirs, ours) = (identity.name, plan.name().to_owned());

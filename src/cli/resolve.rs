@@ -8,6 +8,7 @@ use crate::job::Credits;
 use crate::ledger::{Decision, FILE_NAME, FolderLock, LedgerError, Store, UnknownRow};
 
 /// Arguments of `resolve`.
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
 #[command(group = clap::ArgGroup::new("decision").required(true))]

@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// The output folder [default: the manifest's, or out/NAME beside it].
     #[arg(long, env = "IMGBATCH_OUT", value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The API's address, such as <https://api.example.com>.
+    /// The API's address, such as `https://api.example.com`.
     #[arg(long, env = "IMGBATCH_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
     #[command(flatten)]

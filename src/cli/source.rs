@@ -29,13 +29,15 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Plan> {
 /// The output folder: the flag's, else the manifest's. Pictures of the
 /// in-process emulator never meet real ones.
 pub(super) fn out_dir(plan: &Plan, flag: Option<&Path>, emulate: bool) -> PathBuf {
+    let beside = plan.out_dir();
+    let beside = beside.strip_prefix(".").unwrap_or(&beside);
     match flag {
         Some(out) => out.to_owned(),
         None if emulate => {
-            let mut folder = plan.out_dir().into_os_string();
+            let mut folder = beside.as_os_str().to_owned();
             folder.push("-emulated");
             folder.into()
         }
-        None => plan.out_dir(),
+        None => beside.to_owned(),
     }
 }

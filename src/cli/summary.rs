@@ -46,6 +46,7 @@ struct Images {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the fields are the keys of the JSON document")]
 struct Cost {
     estimated_credits: Credits,
     reserved_credits: Credits,
@@ -94,7 +95,7 @@ impl Remains {
 
 impl Summary {
     /// Reads the figures of a ledger.
-    pub(super) fn of(view: &View<'_>, folder: &Path, exit: Exit) -> Result<Self, LedgerError> {
+    pub(super) fn of(view: View<'_>, folder: &Path, exit: Exit) -> Result<Self, LedgerError> {
         let totals = view.totals()?;
         let held = view.unknowns()?;
         let name = view.identity()?.map(|identity| identity.name).unwrap_or_default();
@@ -170,11 +171,11 @@ impl Summary {
             (jobs.pending, "pending"),
             (jobs.skipped, "skipped"),
         ];
-        counts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!(", {count} {word}"))
-            .collect()
+        let mut text = String::new();
+        for (count, word) in counts.iter().filter(|(count, _)| *count > 0) {
+            let _ = write!(text, ", {count} {word}");
+        }
+        text
     }
 
     fn cost(&self) -> String {

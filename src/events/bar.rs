@@ -1,34 +1,33 @@
 //! A progress bar for terminals; remarkable events scroll above it.
 
 use std::fmt;
+use std::io::Write;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::plain::line;
 use super::text::duration;
-use super::{Event, Reporter, Snapshot};
-
-/// Redraws a second: enough to look alive, too few to flicker.
-const REDRAWS: u8 = 8;
+use super::{Event, Reporter, Screen, Snapshot};
 
 /// One bar of finished jobs, with what it takes to judge the run at a glance.
 pub struct Bar {
     bar: ProgressBar,
+    screen: Screen,
     color: bool,
 }
 
 impl Bar {
-    /// A bar on standard error.
+    /// A bar at the bottom of the screen.
     #[must_use]
-    pub fn new(color: bool) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(REDRAWS));
+    pub fn new(screen: &Screen, color: bool) -> Self {
+        let bar = screen.bars.add(ProgressBar::new(0));
         let bar_colors = if color { ".green/dim" } else { "" };
         let template = format!("{{bar:24{bar_colors}}} {{pos}}/{{len}}  {{wide_msg}}");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style.progress_chars("━╸─"));
         }
-        Self { bar, color }
+        Self { bar, screen: screen.clone(), color }
     }
 
     fn show(&self, snapshot: &Snapshot) {
@@ -45,7 +44,8 @@ impl Reporter for Bar {
         if !matches!(event, Event::Saved { .. })
             && let Some(line) = line(event, self.color)
         {
-            self.bar.suspend(|| eprint_line(&line));
+            // A closed terminal is no reason to stop paying attention to the run.
+            let _ = writeln!(self.screen, "{line}");
         }
         self.show(snapshot);
     }
@@ -63,12 +63,6 @@ impl fmt::Debug for Bar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bar").finish_non_exhaustive()
     }
-}
-
-fn eprint_line(line: &str) {
-    use std::io::Write;
-    // A closed terminal is no reason to stop paying attention to the run.
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The figures beside the bar, the most important first: 80 columns cut the end.

@@ -7,6 +7,7 @@ mod bar;
 mod event;
 mod json;
 mod plain;
+mod screen;
 mod text;
 
 use std::io::IsTerminal;
@@ -15,6 +16,7 @@ pub use bar::Bar;
 pub use event::{Event, Snapshot};
 pub use json::JsonLines;
 pub use plain::Plain;
+pub use screen::Screen;
 pub use text::{bytes, duration, printable};
 
 /// Tells a user what happens.
@@ -56,10 +58,10 @@ pub enum Style {
 impl Style {
     /// The reporter of this style; all of them write to standard error.
     #[must_use]
-    pub fn reporter(self, color: bool) -> Box<dyn Reporter> {
+    pub fn reporter(self, screen: &Screen, color: bool) -> Box<dyn Reporter> {
         match self {
-            Self::Auto if std::io::stderr().is_terminal() => Box::new(Bar::new(color)),
-            Self::Bar => Box::new(Bar::new(color)),
+            Self::Auto if std::io::stderr().is_terminal() => Box::new(Bar::new(screen, color)),
+            Self::Bar => Box::new(Bar::new(screen, color)),
             Self::Auto | Self::Plain => Box::new(Plain::new(std::io::stderr(), color)),
             Self::Json => Box::new(JsonLines::new(std::io::stderr())),
             Self::None => Box::new(Silent),

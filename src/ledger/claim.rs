@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Row, params};
 
 use super::enrol::Origin;
-use super::record::ToFetch;
+use super::outcome::ToFetch;
 use super::{LedgerError, Store};
 use crate::job::{Credits, OutPath, Request};
 

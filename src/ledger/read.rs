@@ -139,18 +139,18 @@ impl<'a> View<'a> {
     }
 
     /// Whose folder this is.
-    pub fn identity(&self) -> Result<Option<Identity>, LedgerError> {
+    pub fn identity(self) -> Result<Option<Identity>, LedgerError> {
         let (name, base_url) = (meta(self.db, "name")?, meta(self.db, "base_url")?);
         Ok(name.zip(base_url).map(|(name, base_url)| Identity { name, base_url }))
     }
 
     /// The manifest that was enrolled last, if nothing was left out of it.
-    pub fn enrolled_digest(&self) -> Result<Option<ContentHash>, LedgerError> {
+    pub fn enrolled_digest(self) -> Result<Option<ContentHash>, LedgerError> {
         Ok(meta(self.db, "manifest")?.and_then(|digest| digest.parse().ok()))
     }
 
     /// Jobs of the manifest in `state` that `filter` lets through.
-    pub fn count(&self, state: State, filter: &Filter) -> Result<u64, LedgerError> {
+    pub fn count(self, state: State, filter: &Filter) -> Result<u64, LedgerError> {
         let origin = filter.origin.map(Origin::number);
         let count: i64 = self.db.query_row(
             "SELECT count(*) FROM job WHERE state = ?1 AND want = 0 AND (?2 IS NULL OR origin = ?2) AND (?3 IS NULL OR id GLOB ?3)",
@@ -161,7 +161,7 @@ impl<'a> View<'a> {
     }
 
     /// What a run with this filter and limit would buy.
-    pub fn purchase(&self, filter: &Filter, limit: Option<u64>) -> Result<Purchase, LedgerError> {
+    pub fn purchase(self, filter: &Filter, limit: Option<u64>) -> Result<Purchase, LedgerError> {
         let origin = filter.origin.map(Origin::number);
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         Ok(self.db.query_row(
@@ -181,25 +181,21 @@ impl<'a> View<'a> {
     }
 
     /// No job has ever been enrolled.
-    pub fn is_empty(&self) -> Result<bool, LedgerError> {
+    pub fn is_empty(self) -> Result<bool, LedgerError> {
         Ok(self.db.query_row("SELECT NOT EXISTS (SELECT 1 FROM job)", [], |row| row.get(0))?)
     }
 
     /// What is known of an id.
-    pub fn known(&self, id: &str) -> Result<Option<Known>, LedgerError> {
+    pub fn known(self, id: &str) -> Result<Option<Known>, LedgerError> {
         self.known_where("id = ?1", id)
     }
 
     /// What is known of a job by its number.
-    pub fn known_job(&self, job: i64) -> Result<Option<Known>, LedgerError> {
+    pub fn known_job(self, job: i64) -> Result<Option<Known>, LedgerError> {
         self.known_where("seq = ?1", job)
     }
 
-    fn known_where(
-        &self,
-        condition: &str,
-        value: impl rusqlite::ToSql,
-    ) -> Result<Option<Known>, LedgerError> {
+    fn known_where(self, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Known>, LedgerError> {
         let sql = format!(
             "SELECT seq, fingerprint, state, attempt IS NOT NULL, want = 2 FROM job WHERE {condition}"
         );
@@ -221,7 +217,7 @@ impl<'a> View<'a> {
     }
 
     /// What a job asked for when it was enrolled last.
-    pub fn request(&self, job: i64) -> Result<Request, LedgerError> {
+    pub fn request(self, job: i64) -> Result<Request, LedgerError> {
         let json: String = self
             .db
             .prepare_cached("SELECT request FROM job WHERE seq = ?1")?
@@ -230,7 +226,7 @@ impl<'a> View<'a> {
     }
 
     /// Visits id, number and fingerprint of every job.
-    pub fn each_job(&self, mut visit: impl FnMut(&str, i64, Fingerprint, State)) -> Result<(), LedgerError> {
+    pub fn each_job(self, mut visit: impl FnMut(&str, i64, Fingerprint, State)) -> Result<(), LedgerError> {
         let mut query = self.db.prepare("SELECT id, seq, fingerprint, state FROM job ORDER BY seq")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
@@ -241,7 +237,7 @@ impl<'a> View<'a> {
     }
 
     /// How many jobs stand where.
-    pub fn tally(&self) -> Result<Tally, LedgerError> {
+    pub fn tally(self) -> Result<Tally, LedgerError> {
         let mut tally = Tally::default();
         let mut query =
             self.db.prepare_cached("SELECT want, state, count(*) FROM job GROUP BY state, want")?;
@@ -261,19 +257,19 @@ impl<'a> View<'a> {
     }
 
     /// What all attempts together hold against a budget.
-    pub fn committed(&self) -> Result<Credits, LedgerError> {
+    pub fn committed(self) -> Result<Credits, LedgerError> {
         money::committed(self.db)
     }
 
     /// The figures of the whole ledger.
-    pub fn totals(&self) -> Result<Totals, LedgerError> {
+    pub fn totals(self) -> Result<Totals, LedgerError> {
         let mut totals = Totals { jobs: self.tally()?, ..Totals::default() };
         self.add_images(&mut totals)?;
         self.add_attempts(&mut totals)?;
         Ok(totals)
     }
 
-    fn add_images(&self, totals: &mut Totals) -> Result<(), LedgerError> {
+    fn add_images(self, totals: &mut Totals) -> Result<(), LedgerError> {
         (totals.images_expected, totals.estimated, totals.lost) = self.db.query_row(
             "SELECT ifnull(sum(n), 0), ifnull(sum(estimate), 0), ifnull(sum(state = 5 AND billed = 'yes'), 0)
              FROM job WHERE want = 0",
@@ -312,7 +308,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    fn add_attempts(&self, totals: &mut Totals) -> Result<(), LedgerError> {
+    fn add_attempts(self, totals: &mut Totals) -> Result<(), LedgerError> {
         let row: [i64; 6] = self.db.query_row(
             "SELECT ifnull(sum(cost) FILTER (WHERE outcome = 'accepted'), 0),
                     ifnull(sum(cost) FILTER (WHERE outcome IN ('open', 'unknown')), 0),
@@ -329,7 +325,7 @@ impl<'a> View<'a> {
     }
 
     /// The jobs that failed, at most `limit`, in order of enrolment.
-    pub fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, LedgerError> {
+    pub fn failures(self, limit: u32) -> Result<Vec<FailureRow>, LedgerError> {
         let mut query = self.db.prepare(
             "SELECT id, ifnull(code, ''), ifnull(message, ''), ifnull(billed, 'unknown') FROM job
              WHERE state = 5 AND want = 0 ORDER BY seq LIMIT ?1",
@@ -341,7 +337,7 @@ impl<'a> View<'a> {
     }
 
     /// The submissions whose outcome is unknown, oldest first.
-    pub fn unknowns(&self) -> Result<Vec<UnknownRow>, LedgerError> {
+    pub fn unknowns(self) -> Result<Vec<UnknownRow>, LedgerError> {
         let mut query = self.db.prepare(
             "SELECT job.id, attempt.key, attempt.intent_at, ifnull(attempt.why, ''), attempt.cost
              FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.state = 4 ORDER BY attempt.intent_at",

@@ -1,178 +1,14 @@
-//! What happened to an attempt, written down: the intent before its request
-//! leaves, and every outcome after. Loads the state, asks `State::next`,
-//! writes; never acts.
+//! What happened to an attempt, written down. Loads the state, asks
+//! `State::next`, writes; never acts.
 
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
-use serde::{Deserialize, Serialize};
 
-use super::claim::InFlight;
-use super::money::{self, Money};
+use super::outcome::{Answer, Outcome, Recorded, SavedPicture, Taken};
 use super::start::now_ms;
 use super::{LedgerError, Store};
-use crate::job::{ContentHash, Credits, Event, Fingerprint, OutPath, State};
-
-/// A submission that is about to leave.
-#[derive(Clone, Debug)]
-pub struct Intent {
-    /// The job's number in the ledger.
-    pub job: i64,
-    /// Idempotency key of a new attempt; a released one keeps its own.
-    pub key: String,
-    /// The exact bytes to send.
-    pub body: Vec<u8>,
-    /// The pacer's slot modulo the limit, for the ring of send times.
-    pub slot: i64,
-    /// Upper bound for what all attempts together may cost.
-    pub budget: Option<Credits>,
-}
-
-/// What became of an intent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Intended {
-    /// Durable: the request may leave.
-    Durable {
-        /// The attempt's number in the ledger.
-        attempt: i64,
-        /// The key to send.
-        key: String,
-    },
-    /// Nothing was written: there is no money for it.
-    Refused(Money),
-}
-
-/// The provider's answer to an accepted submission.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Taken {
-    /// The task's id.
-    pub task: String,
-    /// The provider's guess of how long it takes.
-    pub estimated: Option<Duration>,
-    /// Credits set aside by the provider.
-    pub reserved: Option<Credits>,
-    /// What support asks for.
-    pub request_id: Option<String>,
-}
-
-/// Facts about an answer that was not an acceptance.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// The error's code, or the kind of transport failure.
-    pub code: String,
-    /// The error's text.
-    pub message: String,
-    /// HTTP status, where there was one.
-    pub http_status: Option<u16>,
-    /// What support asks for.
-    pub request_id: Option<String>,
-}
-
-/// A picture that is complete, verified, synced and under its final name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedPicture {
-    /// Its number among the attempt's pictures, from 1.
-    pub number: u32,
-    /// Path below the output folder.
-    pub path: String,
-    /// Hash of the file.
-    pub sha256: ContentHash,
-    /// Length of the file.
-    pub bytes: u64,
-    /// Decoded width in pixels.
-    pub width: u32,
-    /// Decoded height in pixels.
-    pub height: u32,
-    /// `png`, `jpeg` or `webp`.
-    pub format: String,
-}
-
-/// What happened to an attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// Nothing was bought and the same may be sent again.
-    Released {
-        /// What the provider or the network said.
-        answer: Answer,
-        /// It was a 429.
-        throttled: bool,
-        /// Bytes left this machine.
-        left: bool,
-    },
-    /// Refused for good; nothing was bought.
-    Refused(Answer),
-    /// Nobody knows.
-    LostTrack {
-        /// What is known of the answer.
-        answer: Answer,
-        /// The beginning of what came back.
-        response: Option<String>,
-    },
-    /// A task id is known. One that belongs to another job is no answer: the
-    /// outcome is unknown then.
-    Accepted(Taken),
-    /// The task completed.
-    Completed {
-        /// Links of its pictures, in order.
-        links: Vec<String>,
-        /// The provider's final figure.
-        used: Option<Credits>,
-        /// When the links die, in milliseconds since 1970.
-        expires_at: i64,
-    },
-    /// The task failed; such tasks are refunded.
-    TaskFailed {
-        /// What the provider said.
-        answer: Answer,
-        /// Another paid try is useful after this wait.
-        again: Option<Duration>,
-    },
-    /// A picture is on disk.
-    Saved(SavedPicture),
-    /// Paid and gone.
-    Lost(Answer),
-    /// Recorded files are no longer there; their task is read again.
-    FileMissing {
-        /// Numbers of the pictures.
-        numbers: Vec<u32>,
-    },
-}
-
-/// A picture that is paid for and not here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToFetch {
-    /// The task that made it.
-    pub task: InFlight,
-    /// Its number among the attempt's pictures, from 1.
-    pub number: u32,
-    /// The attempt has several pictures, so that names carry the number.
-    pub numbered: bool,
-    /// Where to fetch it.
-    pub link: String,
-    /// When the link dies, in milliseconds since 1970.
-    pub expires_at: i64,
-    /// Where it goes, without an extension.
-    pub path: OutPath,
-    /// The manifest wants something else by now: it goes to `replaced/`.
-    pub outdated: bool,
-}
-
-/// Where a job stands after something was recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// Its id.
-    pub id: String,
-    /// Its state before.
-    pub before: State,
-    /// Its state now.
-    pub state: State,
-    /// Pictures that can be fetched now.
-    pub fetch: Vec<ToFetch>,
-    /// A pending job is not submitted before (milliseconds since 1970).
-    pub due_at: Option<i64>,
-    /// The size that the rules promise for its pictures.
-    pub promised: Option<(u32, u32)>,
-}
+use crate::job::{Credits, Event, Fingerprint, State};
 
 /// A job and the attempt that something happened to.
 struct Case {
@@ -187,82 +23,6 @@ struct Case {
 }
 
 impl Store {
-    /// Makes the intent to submit durable, its price reserved, or says that
-    /// there is no money. The job must be pending.
-    pub fn intend(&self, intent: &Intent) -> Result<Intended, LedgerError> {
-        let at = now_ms();
-        let (state, current, fingerprint, n, estimate) = self
-            .db
-            .prepare_cached("SELECT state, attempt, fingerprint, n, estimate FROM job WHERE seq = ?1")?
-            .query_row([intent.job], |row| {
-                Ok((
-                    row.get(0)?,
-                    row.get::<_, Option<i64>>(1)?,
-                    row.get::<_, Vec<u8>>(2)?,
-                    row.get::<_, u32>(3)?,
-                    row.get::<_, Option<i64>>(4)?,
-                ))
-            })?;
-        let next = state_of(state)?.next(Event::Intended)?;
-        if let Some(refusal) = money::refusal(&self.db, intent.budget, estimate.map(Credits::from_micro))? {
-            return Ok(Intended::Refused(refusal));
-        }
-        let fresh = NewAttempt { intent, fingerprint: &fingerprint, n, estimate, at };
-        let (attempt, key) = match self.released_attempt(current, &fresh)? {
-            Some(released) => released,
-            None => self.insert_attempt(&fresh)?,
-        };
-        self.db
-            .prepare_cached(
-                "UPDATE job SET state = ?2, attempt = ?3, tries = tries + 1, due_at = NULL WHERE seq = ?1",
-            )?
-            .execute(params![intent.job, next.number(), attempt])?;
-        self.db
-            .prepare_cached("INSERT OR REPLACE INTO send VALUES (?1, ?2)")?
-            .execute(params![intent.slot, at])?;
-        Ok(Intended::Durable { attempt, key })
-    }
-
-    /// Takes up the released attempt of the very same bytes, with its key.
-    fn released_attempt(
-        &self,
-        current: Option<i64>,
-        fresh: &NewAttempt<'_>,
-    ) -> Result<Option<(i64, String)>, LedgerError> {
-        let Some(current) = current else { return Ok(None) };
-        let key: Option<String> = self
-            .db
-            .prepare_cached(
-                "UPDATE attempt SET outcome = 'open', sends = sends + 1, intent_at = ?2, cost = ?3
-                 WHERE id = ?1 AND outcome = 'released' AND body = ?4 RETURNING key",
-            )?
-            .query_row(params![current, fresh.at, fresh.estimate.unwrap_or(0), fresh.intent.body], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        Ok(key.map(|key| (current, key)))
-    }
-
-    fn insert_attempt(&self, fresh: &NewAttempt<'_>) -> Result<(i64, String), LedgerError> {
-        let intent = fresh.intent;
-        self.db
-            .prepare_cached(
-                "INSERT INTO attempt (job, number, key, fingerprint, n, body, body_sha256, outcome, intent_at, estimate, cost)
-                 VALUES (?1, 1 + (SELECT count(*) FROM attempt WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, 'open', ?7, ?8, ifnull(?8, 0))",
-            )?
-            .execute(params![
-                intent.job,
-                intent.key,
-                fresh.fingerprint,
-                fresh.n,
-                intent.body,
-                ContentHash::of(&intent.body).as_bytes(),
-                fresh.at,
-                fresh.estimate,
-            ])?;
-        Ok((self.db.last_insert_rowid(), intent.key.clone()))
-    }
-
     /// Fails a pending job whose request can't be sent as it is.
     pub fn unsendable(&self, job: i64, answer: &Answer) -> Result<(), LedgerError> {
         let state = self
@@ -537,15 +297,6 @@ impl Store {
     }
 }
 
-/// The columns of an attempt that is not in the ledger yet.
-struct NewAttempt<'a> {
-    intent: &'a Intent,
-    fingerprint: &'a [u8],
-    n: u32,
-    estimate: Option<i64>,
-    at: i64,
-}
-
 impl Case {
     fn now(&self, state: State) -> Recorded {
         Recorded {
@@ -555,26 +306,6 @@ impl Case {
             fetch: Vec::new(),
             due_at: None,
             promised: self.promised,
-        }
-    }
-}
-
-impl Answer {
-    fn about_a_strangers_task(taken: &Taken, owner: &str) -> Self {
-        Self {
-            code: "task_of_another_job".into(),
-            message: format!("the answer names task {}, which belongs to job {owner:?}", taken.task),
-            request_id: taken.request_id.clone(),
-            ..Self::default()
-        }
-    }
-}
-
-impl std::fmt::Display for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.code.is_empty(), self.message.is_empty()) {
-            (false, false) => write!(f, "{}: {}", self.code, self.message),
-            _ => write!(f, "{}{}", self.code, self.message),
         }
     }
 }

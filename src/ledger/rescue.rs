@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Outcome, Taken};
+use super::outcome::{Outcome, Taken};
 use super::{LedgerError, Store};
 
 const FILE_NAME: &str = "ledger.rescue";

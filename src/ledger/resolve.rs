@@ -2,7 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::record::{Answer, Outcome, Taken, state_of};
+use super::outcome::{Answer, Outcome, Taken};
+use super::record::state_of;
 use super::{LedgerError, Store};
 use crate::job::{Event, State};
 

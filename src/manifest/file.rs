@@ -71,7 +71,7 @@ impl Default for Provider {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Run {
-    /// The output folder, relative to the manifest; when absent `out/<name>` in the current folder.
+    /// The output folder, relative to the manifest; `out/<name>` when absent.
     pub out: Option<String>,
     /// Submissions that may start in any window of time.
     pub rate: Rate,

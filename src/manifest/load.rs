@@ -71,13 +71,14 @@ impl Manifest {
         self.name.as_deref().or_else(out).unwrap_or("imgbatch")
     }
 
-    /// The output folder: `run.out`, relative to the manifest's folder like
-    /// every path in it; without one `out/<name>` in the current folder.
+    /// The output folder: `run.out` or `out/<name>`, both relative to the
+    /// manifest's folder. A run from another current folder, such as cron's,
+    /// must find the same ledger, or it would pay again.
     #[must_use]
     pub fn out_dir(&self) -> PathBuf {
         match &self.run.out {
             Some(out) => self.resolve(out),
-            None => Path::new("out").join(self.title()),
+            None => self.folder.join("out").join(self.title()),
         }
     }
 }

@@ -155,6 +155,14 @@ impl Entry {
     }
 }
 
+/// The most values of one manifest: 16 bytes of source for each is little.
+pub(crate) const VALUES: usize = 1_000_000;
+
+pub(crate) fn too_many_values(span: Span) -> Fault {
+    Fault::new(format!("the manifest has more than {VALUES} values"), span)
+        .with_help("put long lists into a file of `prompts` or `rows`: those are streamed")
+}
+
 /// The first key that stands twice in one map.
 pub(crate) fn repeated_key(entries: &[Entry]) -> Option<Fault> {
     let mut seen = HashSet::with_capacity(entries.len());

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::diagnostics::Diagnostic;
-use super::node::{Fault, Node};
+use super::node::{Fault, Node, Span, VALUES, too_many_values};
 use super::{json, toml, yaml};
 
 /// The most that a manifest may have.
@@ -57,6 +57,8 @@ impl Format {
     /// Reads `text`; a plain text file has no tree.
     pub(super) fn read(self, text: &str) -> Result<Node, Vec<Fault>> {
         match self {
+            // The YAML reader counts values itself.
+            Self::Toml | Self::Json if crowded(text) => Err(vec![too_many_values(Span::default())]),
             Self::Toml => toml::read(text),
             Self::Yaml => yaml::read(text),
             Self::Json => json::read(text),
@@ -137,6 +139,11 @@ impl Source {
         };
         Ok((text, format))
     }
+}
+
+/// Whether a text has so many separators that its tree would take gigabytes.
+fn crowded(text: &str) -> bool {
+    text.bytes().filter(|byte| matches!(byte, b',' | b'\n')).nth(VALUES).is_some()
 }
 
 fn read_file(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {

@@ -8,16 +8,13 @@ use std::collections::HashMap;
 
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as Mark, StrInput, Tag};
 
-use super::node::{Entry, Fault, Node, Span, Tree, repeated_key};
+use super::node::{Entry, Fault, Node, Span, Tree, VALUES, repeated_key, too_many_values};
 
 /// Copies made for anchors and aliases may not weigh more than the largest
 /// manifest; a bomb ends here.
 const COPIES: usize = 16 << 20;
 /// What a node weighs beside its text.
 const NODE: usize = 64;
-/// Enough for a manifest of 16 MiB with values of four bytes; what is smaller
-/// is no manifest.
-const NODES: usize = 4_000_000;
 /// Collections inside collections.
 const DEPTH: usize = 100;
 
@@ -90,9 +87,8 @@ impl<'t> Reader<'t> {
 
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Read<Weighed> {
         self.nodes += 1;
-        if self.nodes > NODES {
-            return Err(Fault::new(format!("the manifest has more than {NODES} values"), span)
-                .with_help("put long lists into a file of prompts or rows"));
+        if self.nodes > VALUES {
+            return Err(too_many_values(span));
         }
         if depth > DEPTH {
             return Err(Fault::new(format!("nested deeper than {DEPTH} levels"), span));

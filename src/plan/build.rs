@@ -32,7 +32,9 @@ impl Builder<'_> {
     ) -> Result<Wanted, Vec<Wrong>> {
         let mut wrongs = vec![];
         let request = self.request(entry, item, report, &mut wrongs);
-        let own = own_scope(item);
+        // Most entries have neither; their jobs need no scope of their own.
+        let own =
+            if entry.out.is_some() || !entry.meta.is_empty() { own_scope(item) } else { Scope::default() };
         let path = collect(out_path(entry, item, &own), &mut wrongs);
         let meta = meta(entry, &own, &mut wrongs);
         let (Some(request), Some(path), true) = (request, path, wrongs.is_empty()) else {

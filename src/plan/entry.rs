@@ -294,8 +294,7 @@ impl<'e, 's: 'e> Compiler<'e, 's, '_, '_> {
     fn names(&mut self, manifest: &Manifest, entry: &Entry<'_, '_>) {
         for axis in entry.grid.names() {
             if manifest.vars.contains_key(&axis) {
-                let key =
-                    if entry.job.zip.0.iter().any(|(name, _)| *name == axis) { "zip" } else { "matrix" };
+                let key = axis_key(entry.job, &axis);
                 let wrong = Wrong::new(key, format!("`{axis}` is an axis here and also one of [vars]"));
                 self.refuse(wrong.below(axis.as_str()).with_help(Some("rename one of them")));
             } else if !is_name(&axis) {
@@ -314,11 +313,19 @@ impl<'e, 's: 'e> Compiler<'e, 's, '_, '_> {
             let help = format!(
                 "use it in a template, such as `{{{{ {axis} }}}}`; an axis sets no parameter just by its name"
             );
-            let wrong = Wrong::new("matrix", format!("the axis `{axis}` is used in no template of this job"))
-                .below(axis.as_str());
+            let wrong = Wrong::new(
+                axis_key(entry.job, &axis),
+                format!("the axis `{axis}` is used in no template of this job"),
+            )
+            .below(axis.as_str());
             self.report.warn(&self.place, wrong.with_help(Some(help)));
         }
     }
+}
+
+/// The key under which an axis stands.
+fn axis_key(job: &Job, axis: &str) -> &'static str {
+    if job.zip.0.iter().any(|(name, _)| name == axis) { "zip" } else { "matrix" }
 }
 
 fn grid_wrong(error: GridError) -> Wrong {

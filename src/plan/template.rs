@@ -15,6 +15,9 @@ const FUEL: u64 = 200_000;
 /// Bytes that one rendering may yield: far more than the longest prompt.
 const OUTPUT: usize = 1 << 20;
 
+/// Functions of the engine, which are no variables.
+const FUNCTIONS: [&str; 4] = ["range", "dict", "debug", "namespace"];
+
 /// Compiles templates.
 #[derive(Debug)]
 pub(super) struct Engine<'s>(Environment<'s>);
@@ -78,9 +81,15 @@ impl Text<'_, '_> {
     pub(super) fn names(&self) -> BTreeSet<String> {
         match self {
             Self::Literal(_) => BTreeSet::new(),
-            Self::Template(template) => template.undeclared_variables(false).into_iter().collect(),
+            Self::Template(template) => variables(template),
         }
     }
+}
+
+/// Variables that a template reads from outside, by name.
+fn variables(template: &Template<'_, '_>) -> BTreeSet<String> {
+    let names = template.undeclared_variables(false).into_iter();
+    names.filter(|name| !FUNCTIONS.contains(&name.as_str())).collect()
 }
 
 /// Collects output up to its limit.
@@ -101,15 +110,14 @@ impl io::Write for Limited {
 }
 
 fn explained(error: &Error, template: &Template<'_, '_>, scope: &Scope) -> TemplateError {
-    if error.kind() == ErrorKind::UndefinedError {
-        let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
-        names.sort();
-        if let Some(missing) = names.into_iter().find(|name| !scope.knows(name)) {
-            return TemplateError {
-                help: Some(suggestion(&missing, scope)),
-                message: format!("the variable `{missing}` is not defined"),
-            };
-        }
+    let missing = || variables(template).into_iter().find(|name| !scope.knows(name));
+    if error.kind() == ErrorKind::UndefinedError
+        && let Some(missing) = missing()
+    {
+        return TemplateError {
+            help: Some(suggestion(&missing, scope)),
+            message: format!("the variable `{missing}` is not defined"),
+        };
     }
     TemplateError { message: described(error), help: None }
 }

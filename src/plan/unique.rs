@@ -9,6 +9,9 @@ use crate::manifest::{Diagnostic, Diagnostics};
 
 use super::report::{Place, Report, Wrong};
 
+/// Shared names that are looked up; more are not shown.
+const LOOKED_UP: usize = 100;
+
 /// Hashes of every id and path of a pass.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -38,7 +41,12 @@ fn hash(name: &str) -> u64 {
 
 fn repeated(mut hashes: Vec<u64>) -> HashSet<u64> {
     hashes.sort_unstable();
-    hashes.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+    hashes
+        .chunk_by(|a, b| a == b)
+        .filter(|equal| equal.len() > 1)
+        .map(|equal| equal[0])
+        .take(LOOKED_UP)
+        .collect()
 }
 
 /// The file names of a job in the form in which they would collide.
@@ -55,7 +63,6 @@ pub(super) struct Suspects {
     paths: HashSet<u64>,
     first_ids: BTreeMap<String, Place>,
     first_paths: BTreeMap<String, (String, Place)>,
-    shared: HashSet<String>,
 }
 
 impl Suspects {
@@ -69,21 +76,16 @@ impl Suspects {
     ) {
         if self.ids.contains(&hash(&wanted.id)) {
             match self.first_ids.get(&wanted.id) {
-                Some(first) => {
-                    self.shared.insert(wanted.id.clone());
-                    problems.push(same_id(&wanted.id, place, first, report));
-                }
+                Some(first) => problems.push(same_id(&wanted.id, place, first, report)),
                 None => {
                     self.first_ids.insert(wanted.id.clone(), place.clone());
                 }
             }
         }
-        // Two jobs with one id have one path by nature; that was said already.
-        if self.shared.contains(&wanted.id) {
-            return;
-        }
         for path in paths(wanted).filter(|path| self.paths.contains(&hash(path))) {
             match self.first_paths.get(&path) {
+                // Two jobs with one id have one path by nature.
+                Some((other, _)) if *other == wanted.id => {}
                 Some((other, first)) => {
                     problems.push(same_path(&path, (&wanted.id, place), (other, first), report));
                 }

@@ -54,7 +54,7 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// A finished step.
 pub(super) enum Step {
-    Reloaded(Result<Option<Pending>, LedgerError>),
+    Reloaded(Box<Result<Option<Pending>, LedgerError>>),
     Staged(Box<Result<Order, (Pending, Unstaged)>>),
     Submitted(Box<Order>, Instant, Box<Submitted>),
     Looked(Vec<(Watched, Found)>),
@@ -166,10 +166,10 @@ impl Driver {
                 self.queues.later(at, Due::Look(Box::new(Watched::new(task))));
             }
             self.queues.fetch(ready, 0);
-            self.tell(Event::Started { collecting });
+            self.tell(&Event::Started { collecting });
         } else {
             self.in_flight = self.snapshot.jobs.in_flight as usize;
-            self.tell(Event::Started { collecting: 0 });
+            self.tell(&Event::Started { collecting: 0 });
         }
         Ok(())
     }
@@ -254,7 +254,8 @@ impl Driver {
             let Some(filter) = self.settings.submit.clone() else { continue };
             let shared = Arc::clone(&self.shared);
             self.steps.push(Box::pin(async move {
-                Step::Reloaded(shared.ledger.write(move |store| store.pending_job(&filter, job)).await)
+                let reloaded = shared.ledger.write(move |store| store.pending_job(&filter, job)).await;
+                Step::Reloaded(Box::new(reloaded))
             }));
         }
     }
@@ -354,13 +355,15 @@ impl Driver {
 
     fn tell_stopping(&mut self, why: &str) {
         self.snapshot.halted = Some("stopping".into());
-        self.tell(Event::Stopping { why: why.into(), collecting: self.snapshot.jobs.in_flight });
+        self.tell(&Event::Stopping { why: why.into(), collecting: self.snapshot.jobs.in_flight });
     }
 
     fn on_step(&mut self, step: Step) {
         match step {
-            Step::Reloaded(Ok(pending)) => self.queues.stage.extend(pending),
-            Step::Reloaded(Err(error)) => self.broken(error),
+            Step::Reloaded(reloaded) => match *reloaded {
+                Ok(pending) => self.queues.stage.extend(pending),
+                Err(error) => self.broken(error),
+            },
             Step::Staged(staged) => {
                 self.staging -= 1;
                 self.on_staged(*staged);
@@ -389,20 +392,20 @@ impl Driver {
             let why = halt.sentence();
             self.snapshot.halted = Some("paused".into());
             self.ended.halted = Some(halt);
-            self.tell(Event::Paused { why });
+            self.tell(&Event::Paused { why });
         }
     }
 
     /// The ledger failed: what is on the wire finishes, nothing new starts.
     pub(super) fn broken(&mut self, error: LedgerError) {
         if self.ended.broken.is_none() {
-            self.tell(Event::Paused { why: format!("the ledger can't be written: {error}") });
+            self.tell(&Event::Paused { why: format!("the ledger can't be written: {error}") });
             self.ended.broken = Some(error);
         }
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: &Event) {
         self.snapshot.elapsed = self.shared.clock.elapsed();
-        self.reporter.tell(&event, &self.snapshot);
+        self.reporter.tell(event, &self.snapshot);
     }
 }

@@ -34,7 +34,7 @@ impl Driver {
             Err((pending, Unstaged::Failed(answer))) => {
                 self.snapshot.jobs.shift(State::Pending, State::Failed);
                 self.job_ended(true);
-                self.tell(Event::Failed { id: pending.id, code: answer.code, message: answer.message });
+                self.tell(&Event::Failed { id: pending.id, code: answer.code, message: answer.message });
             }
             Err((pending, Unstaged::Later(why))) => {
                 let wait = self.provider_failed(&why, false, None);
@@ -53,7 +53,7 @@ impl Driver {
                 self.watch.answered();
                 self.moved(State::Pending, &recorded);
                 self.job_ended(true);
-                self.tell(Event::Failed { id: recorded.id, code: answer.code, message: answer.message });
+                self.tell(&Event::Failed { id: recorded.id, code: answer.code, message: answer.message });
             }
             Submitted::Again(again) => {
                 self.in_flight -= 1;
@@ -85,7 +85,7 @@ impl Driver {
         self.pacer.accepted();
         self.snapshot.jobs.shift(State::Pending, recorded.state);
         self.snapshot.credits += taken.reserved.or(order.pending.estimate).unwrap_or_default();
-        self.tell(Event::Submitted { id: recorded.id.clone(), task: taken.task.clone() });
+        self.tell(&Event::Submitted { id: recorded.id.clone(), task: taken.task.clone() });
         if recorded.state == State::Ready {
             self.in_flight -= 1;
             self.queues.fetch(recorded.fetch.clone(), 0);
@@ -116,7 +116,7 @@ impl Driver {
                 self.watch.answered();
                 let in_flight = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
                 let wait = self.pacer.refused(begun, retry_after, in_flight);
-                self.tell(Event::Throttled { wait });
+                self.tell(&Event::Throttled { wait });
             }
             Again::Unavailable { why, retry_after } => {
                 let wait = self.provider_failed(&why, true, retry_after);
@@ -135,12 +135,12 @@ impl Driver {
         self.moved(State::Pending, &recorded);
         let at_risk = order.pending.estimate.unwrap_or_default();
         self.snapshot.credits += at_risk;
-        self.tell(Event::Unknown { id: recorded.id, why, at_risk });
+        self.tell(&Event::Unknown { id: recorded.id, why, at_risk });
         let (wait, halt) = self.watch.unknown();
         if let Some(wait) = wait.into_iter().chain(retry_after).max() {
             self.pacer.hold(Instant::now() + wait);
             let why = "several submissions in a row have an unknown outcome".into();
-            self.tell(Event::Delayed { why, wait });
+            self.tell(&Event::Delayed { why, wait });
         }
         if let Some(halt) = halt {
             self.halt(halt);
@@ -153,7 +153,7 @@ impl Driver {
         let wait = retry_after.unwrap_or_default().max(backoff(row, fastrand::f64()));
         match halt {
             Some(halt) => self.halt(halt),
-            None => self.tell(Event::Delayed { why: why.to_owned(), wait }),
+            None => self.tell(&Event::Delayed { why: why.to_owned(), wait }),
         }
         wait
     }
@@ -186,11 +186,11 @@ impl Driver {
             let at = recorded.due_at.map_or_else(Instant::now, |due| self.shared.clock.instant(due));
             self.queues.later(at, Due::Reload(job));
             let after = again.unwrap_or_default();
-            self.tell(Event::TryingAgain { id: recorded.id, code: answer.code, after });
+            self.tell(&Event::TryingAgain { id: recorded.id, code: answer.code, after });
             return;
         }
         self.job_ended(true);
-        self.tell(Event::Failed { id: recorded.id, code: answer.code, message: answer.message });
+        self.tell(&Event::Failed { id: recorded.id, code: answer.code, message: answer.message });
     }
 
     fn on_look_error(&mut self, mut watched: Watched, error: LookError) {
@@ -238,7 +238,7 @@ impl Driver {
                     self.job_ended(false);
                 }
                 let promised = recorded.promised.filter(|size| *size != (saved.width, saved.height));
-                self.tell(Event::Saved {
+                self.tell(&Event::Saved {
                     id: recorded.id,
                     path: saved.path,
                     bytes: saved.bytes,
@@ -254,7 +254,7 @@ impl Driver {
                 self.queues.forget(&fetch.picture);
                 self.moved(recorded.before, &recorded);
                 self.job_ended(true);
-                self.tell(Event::Failed { id: recorded.id, code: "picture_lost".into(), message: why });
+                self.tell(&Event::Failed { id: recorded.id, code: "picture_lost".into(), message: why });
             }
             Fetched::Failed(error) => {
                 fetch.failures += 1;
@@ -268,7 +268,7 @@ impl Driver {
         let next = after_failure(error, fetch.failures, fastrand::f64());
         let id = fetch.picture.path.to_string();
         let again = next != Next::Leave;
-        self.tell(Event::FetchFailed { id, why: error.to_string(), again });
+        self.tell(&Event::FetchFailed { id, why: error.to_string(), again });
         if error.is_full() {
             self.halt(Halt::Disk("the disk is full".into()));
         }

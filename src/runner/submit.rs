@@ -194,15 +194,15 @@ impl Shared {
     fn rescue(&self, job: i64, attempt: i64, outcome: &Outcome) {
         let Outcome::Accepted(taken) = outcome else { return };
         match self.rescue.keep(job, attempt, taken) {
-            Ok(()) => {
-                tracing::warn!(task = %taken.task, "the ledger is full or broken: the task id is kept beside it and returns at the next start");
-            }
-            Err(error) => {
-                tracing::error!(task = %taken.task, %error, "a paid task could not be recorded anywhere: write its id down");
-            }
+            Ok(()) => tracing::warn!(task = %taken.task, "{RESCUED}"),
+            Err(error) => tracing::error!(task = %taken.task, %error, "{UNRECORDED}"),
         }
     }
 }
+
+const RESCUED: &str =
+    "the ledger is full or broken: the task id is kept beside it and returns at the next start";
+const UNRECORDED: &str = "a paid task could not be recorded anywhere: write its id down";
 
 /// An answer, split into what is recorded and what the driver does.
 struct Meaning {

@@ -1,0 +1,392 @@
+//! Whole flows of the runner against the emulator, in one runtime, with the
+//! clock paused: hours pass in milliseconds, and nothing depends on the
+//! machine's speed.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use imgbatch::api::{Client, Config};
+use imgbatch::download::{Downloader, Policy};
+use imgbatch::emulator::{Emulator, Options, Stats};
+use imgbatch::events::{Event, Reporter, Snapshot};
+use imgbatch::job::Credits;
+use imgbatch::ledger::{Filter, FolderLock, Identity, Ledger, Rescue, Store, Totals};
+use imgbatch::manifest::units::{Posts, StopAfter};
+use imgbatch::manifest::{Format, Source};
+use imgbatch::model::Prices;
+use imgbatch::pacer::Limits;
+use imgbatch::plan::Plan;
+use imgbatch::runner::{Ended, Halt, Settings, Setup, Stop, run};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use url::Url;
+
+/// A folder, an emulator, and how runs go.
+struct World {
+    folder: TempDir,
+    emulator: Emulator,
+    settings: Settings,
+    told: Arc<Mutex<Vec<Event>>>,
+}
+
+/// How a run went, as each witness saw it.
+struct Story {
+    ended: Ended,
+    ledger: Totals,
+    emulator: Stats,
+    told: Vec<Event>,
+}
+
+struct Listener(Arc<Mutex<Vec<Event>>>);
+
+impl Reporter for Listener {
+    fn tell(&mut self, event: &Event, _snapshot: &Snapshot) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+impl World {
+    async fn new(jobs: &str, options: Options) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let world = Self {
+            emulator: Emulator::start(Options { cached_pictures: true, ..options }).await.unwrap(),
+            folder,
+            settings: Settings {
+                limits: Limits { count: 20, window: Duration::from_secs(10), in_flight: 60 },
+                posts: Posts::Auto,
+                downloads: 8,
+                attempts: 2,
+                overdue: Duration::from_mins(15),
+                budget: None,
+                stop_after: None,
+                submit: Some(Filter::default()),
+                limit: None,
+                collect: true,
+                deadline: None,
+            },
+            told: Arc::default(),
+        };
+        enrol(&world.open(), jobs);
+        world
+    }
+
+    fn open(&self) -> Store {
+        let lock = FolderLock::acquire(self.folder.path(), false).unwrap();
+        let identity = Identity { name: "test".into(), base_url: "test".into() };
+        Store::open(lock, Some(&identity)).unwrap().0
+    }
+
+    async fn run(&self) -> Story {
+        let (_stop, stopped) = watch::channel(Stop::No);
+        self.run_until(stopped).await
+    }
+
+    async fn run_until(&self, stop: watch::Receiver<Stop>) -> Story {
+        let store = self.open();
+        let snapshot = Snapshot { jobs: store.view().tally().unwrap(), ..Snapshot::default() };
+        let ages = store.send_ages(self.settings.limits.window * 2).unwrap();
+        let rescue = Rescue::prepare(self.folder.path()).unwrap();
+        let (ledger, writer) = Ledger::start(store);
+        let base_url = Url::parse(&self.emulator.base_url()).unwrap();
+        let config =
+            Config { files_url: Some(base_url.clone()), ..Config::new(base_url, SecretString::from("key")) };
+        let ended = run(Setup {
+            client: Client::new(config).unwrap(),
+            downloader: Downloader::new(Policy { loopback_http: true, ..Policy::default() }).unwrap(),
+            ledger,
+            rescue,
+            folder: self.folder.path().to_owned(),
+            settings: self.settings.clone(),
+            reporter: Box::new(Listener(Arc::clone(&self.told))),
+            snapshot,
+            ages,
+            stop,
+        })
+        .await
+        .unwrap();
+        let store = writer.finish().await.unwrap();
+        let ledger = store.view().totals().unwrap();
+        store.close().unwrap();
+        Story {
+            ended,
+            ledger,
+            emulator: self.emulator.stats(),
+            told: self.told.lock().unwrap().drain(..).collect(),
+        }
+    }
+}
+
+fn enrol(store: &Store, jobs: &str) {
+    let text = format!("name = 'test'\n[defaults]\nsize = '3:1'\nquality = 'low'\n{jobs}");
+    let source = Source::text("test.toml", Some(Format::Toml), text, ".");
+    let plan = Plan::load(&source, Prices::published()).unwrap();
+    plan.survey(&mut |wanted| {
+        store.add(&wanted).unwrap();
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+}
+
+fn faults(text: &str) -> Options {
+    Options { faults: text.parse().unwrap(), ..Options::default() }
+}
+
+/// The most creates in any window.
+fn fullest(arrivals_ms: &[u64], window: u64) -> usize {
+    let within = |start: u64| arrivals_ms.iter().filter(|at| **at >= start && **at < start + window).count();
+    arrivals_ms.iter().map(|start| within(*start)).max().unwrap_or(0)
+}
+
+fn files(folder: &Path) -> usize {
+    fn below(folder: &Path) -> usize {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| if entry.path().is_dir() { below(&entry.path()) } else { 1 }).sum()
+    }
+    below(&folder.join("images"))
+}
+
+const THIRTY: &str =
+    "[[jobs]]\nid = 'fox'\nprompt = 'a fox {{ i }}'\nmatrix.i = [1,2,3,4,5,6,7,8,9,10]\nrepeat = 3\n";
+const ONE: &str = "[[jobs]]\nid = 'fox'\nprompt = 'a fox'\n";
+
+#[tokio::test(start_paused = true)]
+async fn every_job_is_bought_once_and_its_picture_is_there() {
+    let world = World::new(THIRTY, Options::default()).await;
+    let story = world.run().await;
+    assert_eq!(story.ledger.jobs.succeeded, 30);
+    assert_eq!(story.emulator.tasks_created, 30);
+    assert_eq!(files(world.folder.path()), 30);
+    assert!(story.ended.halted.is_none() && !story.ended.interrupted);
+    let again = world.run().await;
+    assert_eq!(again.emulator.creates_received, 30);
+    assert_eq!(again.ended.sent, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_window_holds_more_than_the_rate_refusals_and_restarts_included() {
+    let mut world = World::new(THIRTY, faults("429@5-6,429@17,retry-after=3")).await;
+    world.settings.limit = Some(15);
+    world.run().await;
+    world.settings.limit = None;
+    let story = world.run().await;
+    assert_eq!(story.ledger.jobs.succeeded, 30);
+    assert_eq!(story.emulator.creates_received, 33);
+    assert!(fullest(&story.emulator.create_arrivals_ms.iter().copied().collect::<Vec<_>>(), 10_000) <= 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_tasks_are_looked_at_with_one_request() {
+    let world = World::new(THIRTY, Options::default()).await;
+    let stats = world.run().await.emulator;
+    assert!(stats.reads <= 30, "{} single reads", stats.reads);
+    assert!(stats.batch_reads + stats.reads < 60, "{} batch reads", stats.batch_reads);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_batch_read_tasks_are_read_one_by_one() {
+    let world = World::new(THIRTY, Options { batch: false, ..Options::default() }).await;
+    let story = world.run().await;
+    assert_eq!(story.ledger.jobs.succeeded, 30);
+    assert!(story.emulator.reads <= 4 * 30, "{} reads", story.emulator.reads);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_may_work_next_time_is_tried_once_more_and_no_oftener() {
+    let world = World::new(ONE, faults("fail:service_error@1")).await;
+    let story = world.run().await;
+    assert_eq!((story.ledger.jobs.succeeded, story.emulator.tasks_created), (1, 2));
+    assert!(
+        story.told.iter().any(
+            |event| matches!(event, Event::TryingAgain { after, .. } if *after >= Duration::from_secs(30))
+        )
+    );
+    let world = World::new(ONE, faults("fail:service_error@1-9")).await;
+    let story = world.run().await;
+    assert_eq!((story.ledger.jobs.failed, story.emulator.tasks_created), (1, 2));
+    assert_eq!(story.ledger.used, Credits::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_content_is_never_paid_again() {
+    let world = World::new(ONE, faults("fail:content_policy_violation@1")).await;
+    for _ in 0..2 {
+        let story = world.run().await;
+        assert_eq!((story.ledger.jobs.failed, story.emulator.creates_received), (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overdue_task_is_left_and_never_resubmitted() {
+    let world = World::new(ONE, faults("stuck@1")).await;
+    let story = world.run().await;
+    assert_eq!((story.ended.overdue, story.ledger.jobs.in_flight), (1, 1));
+    assert_eq!(story.emulator.creates_received, 1);
+    // 15 minutes at 3 to 15 s a look, then once.
+    let reads = story.emulator.reads + story.emulator.batch_reads;
+    assert!((60..110).contains(&reads), "{reads} looks");
+    let again = world.run().await;
+    assert_eq!((again.ended.overdue, again.emulator.creates_received), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn odd_reports_are_read_again() {
+    for fault in [
+        "no-links@1",
+        "weird-status@1",
+        "backwards@1",
+        "object-results@1",
+        "read-500@1",
+        "read-html@1",
+        "read-429@1",
+        "read-404@1",
+    ] {
+        let world = World::new(ONE, faults(fault)).await;
+        let story = world.run().await;
+        assert_eq!((story.ledger.jobs.succeeded, story.emulator.tasks_created), (1, 1), "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn links_that_fail_are_fetched_again_or_left_and_nothing_is_bought_for_it() {
+    for fault in [
+        "damaged-once@1",
+        "missing-once@1",
+        "short-once@1",
+        "empty-once@1",
+        "html-picture-once@1",
+        "redirect@1",
+        "jpeg@1",
+        "wrong-size@1",
+    ] {
+        let world = World::new(ONE, faults(fault)).await;
+        let story = world.run().await;
+        assert_eq!((story.ledger.jobs.succeeded, story.emulator.tasks_created), (1, 1), "{fault}");
+    }
+    for fault in ["damaged@1", "missing@1", "empty@1", "file-link@1", "private-link@1", "bomb@1"] {
+        let world = World::new(ONE, faults(fault)).await;
+        let story = world.run().await;
+        assert_eq!((story.ended.left, story.ledger.jobs.in_flight), (1, 1), "{fault}");
+        assert_eq!(story.emulator.tasks_created, 1, "{fault}");
+        assert_eq!(files(world.folder.path()), 0, "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubtful_submission_is_held_with_its_price_at_risk() {
+    for fault in ["drop-after@1", "drop-before@1", "500@1", "502@1", "truncated@1", "html@1", "hang-after@1"]
+    {
+        let world = World::new(ONE, faults(fault)).await;
+        for _ in 0..2 {
+            let story = world.run().await;
+            assert_eq!((story.ledger.jobs.unknown, story.emulator.creates_received), (1, 1), "{fault}");
+            assert!(story.ledger.at_risk > Credits::ZERO, "{fault}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_says_not_now_is_sent_again_under_the_same_key() {
+    for fault in ["503@1", "429@1"] {
+        let world = World::new(ONE, faults(fault)).await;
+        let stats = world.run().await.emulator;
+        assert_eq!(
+            (stats.creates_received, stats.tasks_created, stats.tasks_by_key.len()),
+            (2, 1, 1),
+            "{fault}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_key_or_balance_pauses_at_the_first_and_collects_the_rest() {
+    for (fault, is_key) in [("401@4", true), ("403@4", true), ("402@4", false)] {
+        let mut world = World::new(THIRTY, faults(fault)).await;
+        world.settings.posts = Posts::Count(1);
+        let story = world.run().await;
+        assert_eq!(matches!(story.ended.halted, Some(Halt::Key(_))), is_key, "{fault}");
+        assert_eq!(matches!(story.ended.halted, Some(Halt::Balance(_))), !is_key, "{fault}");
+        assert_eq!((story.ledger.jobs.succeeded, story.ledger.jobs.pending), (3, 27), "{fault}");
+        let again = world.run().await;
+        assert_eq!((again.ledger.jobs.succeeded, again.emulator.tasks_created), (30, 30), "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_holds_over_runs() {
+    let mut world = World::new(THIRTY, Options::default()).await;
+    world.settings.budget = Credits::from_f64(1.0);
+    for _ in 0..3 {
+        let story = world.run().await;
+        assert!(matches!(story.ended.halted, Some(Halt::Budget { .. })));
+        assert!(story.emulator.credits_billed <= 1.0, "{}", story.emulator.credits_billed);
+        assert!(story.ledger.jobs.succeeded >= 6);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_failures_pause() {
+    let mut world = World::new(THIRTY, faults("refuse:content_policy_violation=1")).await;
+    world.settings.stop_after = Some(StopAfter::Failed(5));
+    world.settings.posts = Posts::Count(1);
+    let story = world.run().await;
+    assert!(matches!(story.ended.halted, Some(Halt::StopAfter(_))));
+    assert_eq!((story.ledger.jobs.failed, story.ledger.jobs.pending), (5, 25));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_interrupt_stops_buying_and_collects_what_is_paid() {
+    let world = World::new(THIRTY, Options::default()).await;
+    let (stop, stopped) = watch::channel(Stop::No);
+    let interrupt = async {
+        while world.emulator.stats().tasks_created < 4 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        stop.send(Stop::Drain).unwrap();
+        std::future::pending::<Story>().await
+    };
+    let story = tokio::select! {
+        story = world.run_until(stopped) => story,
+        story = interrupt => story,
+    };
+    assert!(story.ended.interrupted);
+    assert_eq!(story.ledger.jobs.succeeded, story.emulator.tasks_created);
+    assert_eq!(story.ledger.jobs.in_flight, 0);
+    assert!(story.ledger.jobs.pending > 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_in_flight_stay_below_their_limit() {
+    let mut world =
+        World::new(THIRTY, Options { latency: "60s".parse().unwrap(), ..Options::default() }).await;
+    world.settings.limits.in_flight = 3;
+    let story = world.run().await;
+    assert_eq!(story.ledger.jobs.succeeded, 30);
+    let arrivals: Vec<u64> = story.emulator.create_arrivals_ms.iter().copied().collect();
+    assert!(fullest(&arrivals, 60_000) <= 3, "{arrivals:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn fewer_pictures_than_ordered_are_kept_and_counted() {
+    let world = World::new("[[jobs]]\nid = 'fox'\nprompt = 'a fox'\nn = 4\n", faults("fewer@1")).await;
+    let story = world.run().await;
+    assert_eq!(story.ledger.jobs.succeeded, 1);
+    assert!(story.ledger.images_saved < 4);
+    assert_eq!(story.ledger.images_missing, 4 - story.ledger.images_saved);
+    assert!(world.folder.path().join("images/fox-1.png").exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn submitting_and_collecting_may_be_two_runs() {
+    let mut world = World::new(THIRTY, Options::default()).await;
+    world.settings.collect = false;
+    let story = world.run().await;
+    assert_eq!((story.ledger.jobs.in_flight, files(world.folder.path())), (30, 0));
+    world.settings.collect = true;
+    world.settings.submit = None;
+    let story = world.run().await;
+    assert_eq!((story.ledger.jobs.succeeded, story.emulator.creates_received), (30, 30));
+}
