@@ -2,6 +2,8 @@
 //! clock paused: hours pass in milliseconds, and nothing depends on the
 //! machine's speed.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

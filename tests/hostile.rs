@@ -14,11 +14,12 @@ use support::{CANARY, Scene, files};
 
 #[test]
 fn nested_aliases_of_eight_megabytes_end_quickly_and_small() {
+    use std::fmt::Write;
     let scene = Scene::new("");
     let mut bomb = String::from("version: 1\nname: bomb\nvars:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..30 {
         let below = vec![format!("*a{}", level - 1); 10].join(", ");
-        bomb.push_str(&format!("  a{level}: &a{level} [{below}]\n"));
+        writeln!(bomb, "  a{level}: &a{level} [{below}]").unwrap();
     }
     while bomb.len() < 8 << 20 {
         bomb.push_str("  # padding padding padding padding padding padding padding padding padding\n");
@@ -55,14 +56,8 @@ fn peak_of(pid: u32) -> std::thread::JoinHandle<u64> {
 fn templates_without_end_and_matrices_without_bound_are_refused() {
     let scene = Scene::new("");
     let endless = "[[jobs]]\nid = \"x\"\nprompt = \"{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}\"\n";
-    let axes: String = (0..6)
-        .map(|axis| {
-            format!(
-                "matrix.a{axis} = [{}]\n",
-                (0..40).map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(",")
-            )
-        })
-        .collect();
+    let values = (0..40).map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(",");
+    let axes = (0..6).map(|axis| format!("matrix.a{axis} = [{values}]\n")).collect::<Vec<_>>().concat();
     let boundless = format!("[[jobs]]\nid = \"y\"\nprompt = \"{{{{ a0 }}}}\"\n{axes}");
     for text in [endless.to_owned(), boundless] {
         scene.manifest(&text);
@@ -295,7 +290,7 @@ fn the_folder_and_the_ledger_are_for_their_owner_only() {
 #[test]
 fn one_folder_has_one_run() {
     let scene = Scene::with(imgbatch::emulator::Options {
-        create_latency: Duration::from_millis(1000),
+        create_latency: Duration::from_secs(1),
         ..support::quick()
     });
     scene.jobs(4);

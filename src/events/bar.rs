@@ -12,6 +12,7 @@ use super::{Event, Reporter, Screen, Snapshot};
 
 /// One bar of finished jobs, with what it takes to judge the run at a glance.
 pub struct Bar {
+    #[expect(clippy::struct_field_names, reason = "it is the bar")]
     bar: ProgressBar,
     screen: Screen,
     color: bool,

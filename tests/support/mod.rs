@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 pub const CANARY: &str = "canary-5e1f7c2a9b-never-show-this-key";
 
 /// No single wait of a test is longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The friendly emulator of these tests: quick, and without real pixels.
 pub fn quick() -> Options {
@@ -207,6 +207,7 @@ impl Scene {
         self.call(&["status", "out", "--json"]).json()
     }
 
+    #[expect(clippy::unused_self, reason = "what is spawned is finished by the same scene")]
     pub fn spawn(&self, mut command: Command) -> Running {
         Running(command.spawn().unwrap())
     }
@@ -354,9 +355,10 @@ impl Drop for Scene {
 
 /// TOML of jobs with these ids and prompts, small and cheap.
 pub fn jobs(prompts: impl IntoIterator<Item = (String, String)>) -> String {
+    use std::fmt::Write;
     let mut text = String::from("[defaults]\nsize = \"1024x1024\"\nquality = \"low\"\n");
     for (id, prompt) in prompts {
-        text.push_str(&format!("[[jobs]]\nid = \"{id}\"\nprompt = \"{prompt}\"\n"));
+        writeln!(text, "[[jobs]]\nid = \"{id}\"\nprompt = \"{prompt}\"").unwrap();
     }
     text
 }
