@@ -146,11 +146,20 @@ impl From<reqwest::Error> for Lost {
     /// may have sent something.
     fn from(error: reqwest::Error) -> Self {
         if error.is_connect() || error.is_builder() {
-            Self::NeverSent(describe(error))
+            Self::NeverSent(format!("no connection: {}", innermost(&error)))
         } else {
             Self::After(Box::new(Partial { why: describe(error), head: None }))
         }
     }
+}
+
+/// What the network said, without the names of the layers it came through.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 fn builder(config: &Config, timeout: Duration) -> Result<reqwest::ClientBuilder, ApiError> {

@@ -144,6 +144,7 @@ fn of_halt(halt: &Halt) -> Exit {
         | Halt::Balance(_)
         | Halt::Key(_)
         | Halt::StopAfter(_)
+        | Halt::Unreachable(_)
         | Halt::Provider(_) => Exit::Paused,
     }
 }

@@ -26,6 +26,8 @@ pub enum Halt {
     Key(String),
     /// Too many jobs failed.
     StopAfter(String),
+    /// The provider was never reached in this run.
+    Unreachable(String),
     /// The provider gave the same error over and over.
     Provider(String),
     /// Too many submissions with unknown outcome.
@@ -48,6 +50,11 @@ impl Halt {
             Self::Balance(why) => format!("the account can't pay ({why}); top it up and run again"),
             Self::Key(why) => format!("the API refuses the key ({why}); check the key and the base URL"),
             Self::StopAfter(why) => format!("{why}; look at the failures, then run again"),
+            Self::Unreachable(why) => {
+                format!(
+                    "the API can't be reached ({why}); check the base URL and the network, then run again"
+                )
+            }
             Self::Provider(why) => {
                 format!("the provider gave the same error over and over ({why}); run again later")
             }
@@ -126,8 +133,12 @@ impl Watch {
                 1
             }
         };
-        let limit = if self.reached { SAME_FAILURE } else { NEVER_REACHED };
-        (row, (row >= limit).then(|| Halt::Provider(why.to_owned())))
+        let halt = match self.reached {
+            true if row >= SAME_FAILURE => Some(Halt::Provider(why.to_owned())),
+            false if row >= NEVER_REACHED => Some(Halt::Unreachable(why.to_owned())),
+            _ => None,
+        };
+        (row, halt)
     }
 
     /// A submission's outcome is unknown. Gives how long submissions wait.
