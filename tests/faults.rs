@@ -238,8 +238,7 @@ fn links_to_forbidden_places_are_never_followed() {
     let scene = Scene::new("");
     scene.wishes(&[("file", "file-link"), ("private", "private-link"), ("fine", "")]);
     let done = scene.run(&["-vvv"]).exits(6);
-    let phrases =
-        ["file: the link is refused", "private: the link is refused: its host has a private address"];
+    let phrases = ["file: the link is refused", "private: the link is refused: it is not encrypted"];
     let done = done.says(&phrases).json();
     assert_eq!((&done["jobs"]["succeeded"], &done["jobs"]["in_flight"]), (&1.into(), &2.into()));
     assert_eq!(files(&scene.out().join("images")).len(), 1);
