@@ -13,14 +13,30 @@ fn main() -> ExitCode {
         tracing::debug!("a TLS provider was installed already");
     }
     let cli = Cli::parse();
-    let color = cli.colors_errors();
+    let (color, json) = (cli.colors_errors(), cli.wants_json());
     match cli.execute() {
         Ok(exit) => exit.into(),
         Err(error) => {
+            let exit = Exit::of_error(&error);
             complain(&error, color);
-            Exit::of_error(&error).into()
+            if json {
+                report(&error, exit);
+            }
+            exit.into()
         }
     }
+}
+
+/// The one JSON document of a command that ended early.
+fn report(error: &anyhow::Error, exit: Exit) {
+    use std::io::Write;
+    let report = serde_json::json!({
+        "version": 1,
+        "exit_code": exit.code(),
+        "error": format!("{error:#}"),
+    });
+    // Nobody is there to be told that nobody is there.
+    let _ = writeln!(std::io::stdout(), "{report}");
 }
 
 fn complain(error: &anyhow::Error, color: bool) {

@@ -97,6 +97,7 @@ impl Client {
     /// The only place where the key meets a request.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, Lost> {
         let response = request.bearer_auth(self.key.expose_secret()).send().await.map_err(Lost::from)?;
+        tracing::debug!(path = response.url().path(), status = response.status().as_u16(), "request");
         self.read_answer(response).await
     }
 

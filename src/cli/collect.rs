@@ -28,7 +28,7 @@ pub(super) struct Args {
     wait: bool,
     /// Print one JSON document on standard output.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {

@@ -44,7 +44,7 @@ pub struct Cli {
 /// What every subcommand takes.
 #[derive(Clone, Debug, Args)]
 struct Global {
-    /// Log more: -v what is decided, -vv every request.
+    /// Log more: -v what happens, -vv every request.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
     /// Log errors only.
@@ -117,6 +117,18 @@ impl Cli {
                 print(&format!("{schema}\n"))?;
                 Ok(Exit::Success)
             }
+        }
+    }
+
+    /// Whether standard output carries one JSON document, whatever happens.
+    #[must_use]
+    pub fn wants_json(&self) -> bool {
+        match &self.command {
+            Command::Run(args) | Command::Submit(args) => args.json,
+            Command::Plan(args) => args.json,
+            Command::Collect(args) => args.json,
+            Command::Status(args) => args.json,
+            Command::Resolve(_) | Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Args {
     select: SelectArgs,
     /// Print one JSON document on standard output.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// A job in `plan --json`.

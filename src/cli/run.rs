@@ -41,7 +41,7 @@ pub(super) struct Args {
     yes: bool,
     /// Print one JSON document on standard output.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Whether pictures are waited for.

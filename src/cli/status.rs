@@ -14,7 +14,7 @@ pub(super) struct Args {
     out: PathBuf,
     /// Print one JSON document on standard output.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {

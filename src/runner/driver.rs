@@ -403,6 +403,7 @@ impl Driver {
     }
 
     pub(super) fn tell(&mut self, event: &Event) {
+        tracing::info!(?event);
         self.snapshot.elapsed = self.shared.clock.elapsed();
         self.reporter.tell(event, &self.snapshot);
     }
