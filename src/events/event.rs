@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::job::{Credits, Tally};
 
@@ -54,6 +54,7 @@ pub enum Event {
         /// Why the last try failed.
         code: String,
         /// Wait before it.
+        #[serde(serialize_with = "seconds")]
         after: Duration,
     },
     /// Nobody knows whether a submission was billed.
@@ -68,6 +69,7 @@ pub enum Event {
     /// The provider asks for patience.
     Throttled {
         /// Submissions wait this long.
+        #[serde(serialize_with = "seconds")]
         wait: Duration,
     },
     /// The provider can't be reached, or can't serve; tried again by itself.
@@ -75,6 +77,7 @@ pub enum Event {
         /// What is wrong.
         why: String,
         /// Submissions wait this long.
+        #[serde(serialize_with = "seconds")]
         wait: Duration,
     },
     /// A picture could not be fetched this time.
@@ -97,6 +100,9 @@ pub enum Event {
         why: String,
         /// Paid jobs that are still collected.
         collecting: u64,
+        /// How long that may take, at the pace of this run so far.
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds")]
+        remaining: Option<Duration>,
     },
 }
 
@@ -115,6 +121,7 @@ pub struct Snapshot {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Credits>,
     /// Seconds since the run began.
+    #[serde(serialize_with = "seconds")]
     pub elapsed: Duration,
     /// Jobs finished in this run.
     pub finished: u64,
@@ -132,5 +139,18 @@ impl Snapshot {
             return None;
         }
         Some(self.elapsed.mul_f64(open as f64 / self.finished as f64))
+    }
+}
+
+/// Times are seconds in JSON, to the millisecond.
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((time.as_secs_f64() * 1e3).round() / 1e3)
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+fn maybe_seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => seconds(time, serializer),
+        None => serializer.serialize_none(),
     }
 }

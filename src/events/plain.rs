@@ -74,8 +74,9 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
             format!("{} {id}: {}; {next}", word(33, "download"), printable(why))
         }
         Event::Paused { why } => format!("{} {}", word(31, "paused"), printable(why)),
-        Event::Stopping { why, collecting } => {
-            format!("{} {why}; {collecting} paid jobs are still collected", word(33, "stopping"))
+        Event::Stopping { why, collecting, remaining } => {
+            let time = remaining.map_or_else(String::new, |time| format!(", about {}", duration(time)));
+            format!("{} {why}; {collecting} paid jobs are still collected{time}", word(33, "stopping"))
         }
     })
 }

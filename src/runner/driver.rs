@@ -353,7 +353,9 @@ impl Driver {
 
     fn tell_stopping(&mut self, why: &str) {
         self.snapshot.halted = Some("stopping".into());
-        self.tell(&Event::Stopping { why: why.into(), collecting: self.snapshot.jobs.in_flight });
+        let collecting = self.snapshot.jobs.in_flight;
+        let remaining = self.snapshot.remaining();
+        self.tell(&Event::Stopping { why: why.into(), collecting, remaining });
     }
 
     fn on_step(&mut self, step: Step) {
