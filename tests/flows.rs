@@ -329,8 +329,9 @@ async fn the_budget_holds_over_runs() {
     for _ in 0..3 {
         let story = world.run().await;
         assert!(matches!(story.ended.halted, Some(Halt::Budget { .. })));
-        assert!(story.emulator.credits_billed <= 1.0, "{}", story.emulator.credits_billed);
-        assert!(story.ledger.jobs.succeeded >= 6);
+        // Not a picture less than the budget allows: what settled lower was spent again.
+        let paid = story.emulator.credits_billed - story.emulator.credits_refunded;
+        assert!((0.87..=1.0).contains(&paid), "{paid}");
     }
 }
 

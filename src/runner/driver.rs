@@ -86,6 +86,8 @@ pub(super) struct Driver {
     pub(super) posting: usize,
     looking: usize,
     fetching: usize,
+    /// The budget has no room for the next submission until a task settles.
+    pub(super) waits_for_money: bool,
     /// Tasks that the provider works on, and submissions on the wire.
     pub(super) in_flight: usize,
     /// Moving average of a POST's duration.
@@ -116,6 +118,7 @@ impl Driver {
             posting: 0,
             looking: 0,
             fetching: 0,
+            waits_for_money: false,
             in_flight: 0,
             post_duration: Duration::from_millis(500),
             settings,
@@ -297,9 +300,15 @@ impl Driver {
 
     fn has_room(&self) -> bool {
         let posts = posts_on_the_wire(self.settings.posts, self.pacer.rate(), self.post_duration);
-        // Overdue tasks must not hold up the others for ever.
-        let working = self.in_flight.saturating_sub(self.queues.overdue());
-        self.posting < posts && working < self.pacer.in_flight() as usize && !self.downloads_lag()
+        let working = self.working();
+        let money = !self.waits_for_money || working == 0;
+        money && self.posting < posts && working < self.pacer.in_flight() as usize && !self.downloads_lag()
+    }
+
+    /// Tasks and submissions that will end by themselves; overdue ones must
+    /// not hold up the others for ever.
+    pub(super) fn working(&self) -> usize {
+        self.in_flight.saturating_sub(self.queues.overdue())
     }
 
     /// Download first, buy second.

@@ -66,15 +66,25 @@ impl Driver {
             }
             Submitted::NoMoney(money) => {
                 self.in_flight -= 1;
-                self.halt(match money {
-                    Money::OverBudget { estimate, left } => Halt::Budget { estimate, left },
-                    Money::Unpriced => Halt::Unpriced { model: order.pending.request.model.clone() },
-                });
+                self.on_no_money(order, money);
             }
             Submitted::Broken(error) => {
                 self.in_flight -= 1;
                 self.broken(error);
             }
+        }
+    }
+
+    /// Tasks under way may settle below their estimates, or fail and be
+    /// refunded: the budget is exhausted only when none is left.
+    fn on_no_money(&mut self, order: Order, money: Money) {
+        match money {
+            Money::OverBudget { .. } if self.working() > 0 => {
+                self.waits_for_money = true;
+                self.queues.orders.push_front(order);
+            }
+            Money::OverBudget { estimate, left } => self.halt(Halt::Budget { estimate, left }),
+            Money::Unpriced => self.halt(Halt::Unpriced { model: order.pending.request.model }),
         }
     }
 
@@ -158,12 +168,14 @@ impl Driver {
     pub(super) fn on_found(&mut self, mut watched: Watched, found: Found) {
         match found {
             Found::Ended { recorded, failure: None } => {
+                self.waits_for_money = false;
                 self.in_flight =
                     self.in_flight.saturating_sub(usize::from(recorded.before == State::Submitted));
                 self.moved(recorded.before, &recorded);
                 self.queues.fetch(recorded.fetch, watched.refreshes);
             }
             Found::Ended { recorded, failure: Some((answer, again)) } => {
+                self.waits_for_money = false;
                 self.in_flight =
                     self.in_flight.saturating_sub(usize::from(recorded.before == State::Submitted));
                 self.on_task_failed(watched.task.job, recorded, answer, again);
