@@ -1,10 +1,11 @@
 //! The binary: parses, calls the library, prints an error once, ends with its
 //! exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use imgbatch::cli::{Cli, Exit};
+use imgbatch::cli::{Cli, Exit, early_end};
 use imgbatch::manifest::Diagnostics;
 
 fn main() -> ExitCode {
@@ -20,27 +21,15 @@ fn main() -> ExitCode {
             let exit = Exit::of_error(&error);
             complain(&error, color);
             if json {
-                report(&error, exit);
+                // Nobody is there to be told that nobody is there.
+                let _ = write!(std::io::stdout(), "{}", early_end(exit, &format!("{error:#}")));
             }
             exit.into()
         }
     }
 }
 
-/// The one JSON document of a command that ended early.
-fn report(error: &anyhow::Error, exit: Exit) {
-    use std::io::Write;
-    let report = serde_json::json!({
-        "version": 1,
-        "exit_code": exit.code(),
-        "error": format!("{error:#}"),
-    });
-    // Nobody is there to be told that nobody is there.
-    let _ = writeln!(std::io::stdout(), "{report}");
-}
-
 fn complain(error: &anyhow::Error, color: bool) {
-    use std::io::Write;
     let text = match error.downcast_ref::<Diagnostics>() {
         Some(diagnostics) => diagnostics.render(color),
         None if color => format!("\u{1b}[1;31merror\u{1b}[0m: {error:#}"),

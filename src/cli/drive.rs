@@ -3,7 +3,6 @@
 
 use std::time::SystemTime;
 
-use anyhow::Context;
 use secrecy::SecretString;
 
 use super::connect::Provider;
@@ -61,8 +60,7 @@ impl Drive<'_> {
         let ages = self.store.send_ages(pace_window(&self.settings))?;
         let rescue = Rescue::prepare(&folder)?;
         let (ledger, writer) = Ledger::start(self.store);
-        let reporter =
-            self.global.progress.reporter(&self.global.screen, self.global.color(&std::io::stderr()));
+        let reporter = self.global.reporter();
         let running = runner::run(Setup {
             client: connection.client,
             downloader: connection.downloader,
@@ -79,6 +77,9 @@ impl Drive<'_> {
             ended = running => ended?,
             Ok(_) = now.wait_for(|now| *now) => {
                 note(&format!("left at once; the ledger is safe. To go on:\n  {}\n", self.resume));
+                if self.json {
+                    print(&super::early_end(Exit::Interrupted, "interrupted"))?;
+                }
                 return Ok(Exit::Interrupted);
             }
         };
@@ -112,15 +113,12 @@ fn finish(
     let mut summary = Summary::of(view, store.folder(), exit)?;
     summary.count_submissions(&ended);
     let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
-    let broken = ended.broken;
-    let closed = store.close();
-    print(&text)?;
-    match broken {
-        Some(error) => {
-            Err(error).context("the run ended early; what was accepted is kept, run again once there is room")
-        }
-        None => Ok(closed.map(|()| exit)?),
+    if let Some(error) = &ended.broken {
+        note(&format!("error: the run ended early, and what was accepted is kept: {error}\n"));
     }
+    store.close()?;
+    print(&text)?;
+    Ok(exit)
 }
 
 fn tell_start(start: Start) {

@@ -26,7 +26,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Usage};
 pub use logging::Format as LogFormat;
 
-use crate::events::{Screen, Style};
+use crate::events::{Reporter, Screen, Style};
 
 /// Runs manifests of image jobs against the asynchronous GPT Image 2 API.
 ///
@@ -47,7 +47,7 @@ struct Global {
     /// Log more: -v what happens, -vv every request.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
-    /// Log errors only.
+    /// Say nothing but errors and results.
     #[arg(short, long, global = true)]
     quiet: bool,
     /// Colours.
@@ -140,6 +140,14 @@ impl Cli {
 }
 
 impl Global {
+    fn reporter(&self) -> Box<dyn Reporter> {
+        let style = match self.progress {
+            Style::Auto if self.quiet => Style::None,
+            style => style,
+        };
+        style.reporter(&self.screen, self.color(&std::io::stderr()))
+    }
+
     fn color(&self, stream: &impl IsTerminal) -> bool {
         match self.color {
             Color::Always => true,
@@ -149,6 +157,12 @@ impl Global {
             }
         }
     }
+}
+
+/// The JSON document of a command that ended before there was a summary.
+#[must_use]
+pub fn early_end(exit: Exit, error: &str) -> String {
+    format!("{}\n", serde_json::json!({ "version": 1, "exit_code": exit.code(), "error": error }))
 }
 
 /// Writes a result. A reader that has gone away is no error.

@@ -18,7 +18,8 @@ use crate::ledger::{LedgerError, Reader, View};
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The manifest: TOML, YAML, JSON or a text file with one prompt a line; `-` for standard input.
+    /// The manifest: TOML, YAML, JSON or a text file with one prompt a line; `-` reads one of the
+    /// first three from standard input.
     manifest: PathBuf,
     /// The output folder [default: the manifest's, or out/NAME beside it].
     #[arg(long, env = "IMGBATCH_OUT", value_name = "DIR")]

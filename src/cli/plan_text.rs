@@ -72,6 +72,9 @@ pub(super) fn reason(action: &Action) -> String {
     match action {
         Action::New => "never submitted".into(),
         Action::Changed(differences) => {
+            if differences.is_empty() {
+                return "changed since it was bought".into();
+            }
             let fields: Vec<&str> = differences.iter().map(|difference| difference.field.as_str()).collect();
             format!("changed: {}", fields.join(", "))
         }

@@ -19,7 +19,8 @@ use crate::runner::Settings;
 /// Arguments of `run` and `submit`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The manifest: TOML, YAML, JSON or a text file with one prompt a line; `-` for standard input.
+    /// The manifest: TOML, YAML, JSON or a text file with one prompt a line; `-` reads one of the
+    /// first three from standard input.
     manifest: PathBuf,
     /// The output folder [default: the manifest's, or out/NAME beside it].
     #[arg(long, env = "IMGBATCH_OUT", value_name = "DIR")]
@@ -67,10 +68,17 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     store.set_provider(&serde_json::to_string(&provider)?)?;
     let intake =
         Intake { plan: &plan, provider: &provider, selection: &selection, settings: &settings, args };
-    if !intake.enrol(&store, digest)? {
-        store.put_back(start)?;
-        note("nothing was submitted\n");
-        return Ok(Exit::Incomplete);
+    match intake.enrol(&store, digest) {
+        Ok(true) => {}
+        Ok(false) => {
+            store.put_back(start)?;
+            note("nothing was submitted\n");
+            return Ok(Exit::Incomplete);
+        }
+        Err(error) => {
+            store.put_back(start)?;
+            return Err(error);
+        }
     }
     let resume = resume_command();
     let emulator = args.emulate.options()?;

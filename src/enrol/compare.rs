@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use super::decide::{Action, Counts, Record, decide};
+use super::decide::{Action, Counts, Record, decide, is_revert};
 use super::presence::Presence;
 use super::select::{Only, Selection};
 use crate::job::{Credits, Wanted};
@@ -177,6 +177,7 @@ impl Pass<'_> {
             // skipped keeps what it owns as well.
             Action::Changed(_) => {}
             Action::Skip if other => store.skip(known)?,
+            _ if is_revert(known, wanted) => store.revert(known, wanted)?,
             _ if other => store.change(known, wanted)?,
             _ => store.keep(known, wanted)?,
         }

@@ -47,18 +47,31 @@ pub(super) fn decide(wanted: &Wanted, record: &Record) -> Action {
         _ if wanted.skip => return Action::Skip,
         Record::None => return Action::New,
         Record::Elsewhere(from) => return Action::Renamed { from: from.clone() },
-        Record::Same(known, differences) if known.fingerprint != wanted.fingerprint => {
-            return if known.submitted { Action::Changed(differences.clone()) } else { Action::New };
+        Record::Same(known, differences) => {
+            let asked = if known.submitted { known.latest } else { Some(wanted.fingerprint) };
+            // What was bought last decides, not what was planned since.
+            if asked != Some(wanted.fingerprint) {
+                return Action::Changed(differences.clone());
+            }
+            known
         }
-        Record::Same(known, _) => known,
     };
     match known.state {
+        State::Pending if is_revert(known, wanted) => Action::Reuse,
         State::Pending => Action::New,
         State::Submitting | State::Unknown => Action::Unknown,
         State::Submitted | State::Ready => Action::Collect,
         State::Failed => Action::Failed,
         State::Done => Action::Reuse,
     }
+}
+
+/// A change was planned, not bought, and taken back: the pictures are here.
+pub(super) fn is_revert(known: &Known, wanted: &Wanted) -> bool {
+    known.state == State::Pending
+        && known.owned
+        && known.latest == Some(wanted.fingerprint)
+        && known.fingerprint != wanted.fingerprint
 }
 
 impl Action {
@@ -170,7 +183,11 @@ mod tests {
     fn known(state: State, submitted: bool, same: bool) -> Record {
         let fingerprint =
             if same { wanted(false).fingerprint } else { crate::job::Fingerprint::of(b"other") };
-        Record::Same(Known { job: 1, fingerprint, state, submitted, removed: false }, vec![])
+        let latest = submitted.then_some(fingerprint);
+        Record::Same(
+            Known { job: 1, fingerprint, state, submitted, removed: false, latest, owned: false },
+            vec![],
+        )
     }
 
     #[test]

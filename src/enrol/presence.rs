@@ -15,8 +15,17 @@ use super::Problem;
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     seen: Vec<u64>,
-    /// Pictures of ids that are gone: job number and id by fingerprint.
-    gone: HashMap<Fingerprint, (i64, String)>,
+    /// Pictures of ids that are gone, by fingerprint: takes of one prompt share it.
+    gone: HashMap<Fingerprint, Vec<Owner>>,
+}
+
+/// A job that is gone, the most useful first: what is here before what is to
+/// come, and earlier takes before later ones.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Owner {
+    awaited: bool,
+    job: i64,
+    id: String,
 }
 
 impl Presence {
@@ -44,7 +53,8 @@ impl Presence {
         view.each_job(|id, job, fingerprint, state| {
             let owns = matches!(state, State::Done | State::Submitted | State::Ready | State::Unknown);
             if owns && !presence.has(job) {
-                presence.gone.insert(fingerprint, (job, id.to_owned()));
+                let owner = Owner { awaited: state != State::Done, job, id: id.to_owned() };
+                presence.gone.entry(fingerprint).or_default().push(owner);
             }
         })?;
         Ok(presence)
@@ -65,7 +75,9 @@ impl Presence {
 
     /// The job whose picture a new id may take over; each goes to one taker.
     pub(super) fn take_over(&mut self, fingerprint: &Fingerprint) -> Option<(i64, String)> {
-        let (job, id) = self.gone.remove(fingerprint)?;
+        let owners = self.gone.get_mut(fingerprint)?;
+        let first = owners.iter().enumerate().min_by_key(|(_, owner)| *owner)?.0;
+        let Owner { job, id, .. } = owners.swap_remove(first);
         self.mark(job);
         Some((job, id))
     }

@@ -76,6 +76,8 @@ pub enum Event {
     RetryOrdered,
     /// The manifest wants another picture under this id.
     Changed,
+    /// The manifest wants again what was bought before a change.
+    Reverted,
 }
 
 /// An event that can't happen in this state: a defect of the caller.
@@ -123,6 +125,8 @@ impl State {
 
             (S::Done, E::FileMissing) => S::Submitted,
             (S::Done, E::Lost) => S::Failed,
+
+            (S::Pending, E::Reverted) => S::Done,
 
             (S::Unknown, E::ResubmitDecided | E::Abandoned { outdated: true }) => S::Pending,
             (S::Unknown, E::Abandoned { outdated: false }) => S::Failed,
@@ -172,7 +176,7 @@ impl fmt::Display for State {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 19] = [
+    const EVENTS: [Event; 20] = [
         Event::Intended,
         Event::Unsendable,
         Event::Released,
@@ -192,6 +196,7 @@ mod tests {
         Event::Abandoned { outdated: false },
         Event::Abandoned { outdated: true },
         Event::Changed,
+        Event::Reverted,
     ];
 
     /// The whole table: for each state the events that are legal, and where
@@ -207,6 +212,7 @@ mod tests {
             (State::Pending, Event::Intended, State::Submitting),
             (State::Pending, Event::Unsendable, State::Failed),
             (State::Pending, Event::Changed, State::Pending),
+            (State::Pending, Event::Reverted, State::Done),
             (State::Submitting, Event::Released, State::Pending),
             (State::Submitting, Event::Refused, State::Failed),
             (State::Submitting, Event::LostTrack, State::Unknown),

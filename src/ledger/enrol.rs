@@ -41,6 +41,11 @@ pub struct Known {
     pub submitted: bool,
     /// The last manifest did not name it.
     pub removed: bool,
+    /// What its latest attempt asked for; another than `fingerprint` after a
+    /// change that was not bought yet.
+    pub latest: Option<Fingerprint>,
+    /// That attempt's pictures are all here.
+    pub owned: bool,
 }
 
 const WANT_RUN: i64 = 0;
@@ -89,9 +94,24 @@ impl Store {
         }
         self.describe(known.job, wanted)?;
         if known.submitted {
+            self.db
+                .prepare_cached("UPDATE job SET origin = ?2 WHERE seq = ?1")?
+                .execute(params![known.job, Origin::Changed.number()])?;
             self.decided(known.job, None, "changed", Some(&wanted.fingerprint.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Takes a change back that was not bought yet: the pictures of before
+    /// return from `replaced/`.
+    pub fn revert(&self, known: &Known, wanted: &Wanted) -> Result<(), LedgerError> {
+        let next = known.state.next(Event::Reverted)?;
+        self.describe(known.job, wanted)?;
+        self.move_pictures(known.job, "replaced/%", |number, numbered, extension| {
+            format!("images/{}", wanted.path.file(numbered.then_some(number), extension).display())
+        })?;
+        self.set_state(known.job, next)?;
+        self.decided(known.job, None, "reverted", Some(&wanted.fingerprint.to_string()))
     }
 
     /// Leaves a job out; what it owns and asks for stays as it was.
@@ -145,7 +165,7 @@ impl Store {
         if path == wanted.path.as_str() {
             return Ok(());
         }
-        self.move_pictures(job, |number, numbered, extension| {
+        self.move_pictures(job, "images/%", |number, numbered, extension| {
             let file = wanted.path.file(numbered.then_some(number), extension);
             format!("images/{}", file.display())
         })
@@ -160,20 +180,25 @@ impl Store {
         let Some(attempt) = attempt else { return Ok(()) };
         let stem = OutPath::new(&format!("{stem}.{attempt}"))
             .map_err(|error| LedgerError::Contradiction(error.to_string()))?;
-        self.move_pictures(job, |number, numbered, extension| {
+        self.move_pictures(job, "images/%", |number, numbered, extension| {
             let file = stem.file(numbered.then_some(number), extension);
             format!("replaced/{}", file.display())
         })
     }
 
-    fn move_pictures(&self, job: i64, target: impl Fn(u32, bool, &str) -> String) -> Result<(), LedgerError> {
+    fn move_pictures(
+        &self,
+        job: i64,
+        at: &str,
+        target: impl Fn(u32, bool, &str) -> String,
+    ) -> Result<(), LedgerError> {
         let mut query = self.db.prepare_cached(
             "SELECT image.attempt, image.number, attempt.n > 1, image.path FROM job
              JOIN attempt ON attempt.id = job.attempt JOIN image ON image.attempt = attempt.id
-             WHERE job.seq = ?1 AND image.saved_at IS NOT NULL AND image.path LIKE 'images/%'",
+             WHERE job.seq = ?1 AND image.saved_at IS NOT NULL AND image.path LIKE ?2",
         )?;
         let pictures: Vec<(i64, u32, bool, String)> = query
-            .query_map([job], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+            .query_map(params![job, at], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
             .collect::<Result<_, _>>()?;
         for (attempt, number, numbered, path) in pictures {
             let extension = path.rsplit_once('.').map_or("png", |(_, extension)| extension);

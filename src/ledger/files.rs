@@ -43,7 +43,7 @@ impl Store {
         let mut query = self.db.prepare(
             "SELECT job.seq, image.attempt, image.number, image.path, image.bytes, image.expires_at
              FROM job JOIN image ON image.attempt = job.attempt
-             WHERE job.state = 6 AND image.saved_at IS NOT NULL AND image.moving_from IS NULL ORDER BY job.seq",
+             WHERE job.state = 6 AND job.want <> 2 AND image.saved_at IS NOT NULL AND image.moving_from IS NULL ORDER BY job.seq",
         )?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {

@@ -95,8 +95,13 @@ pub enum Outcome {
     },
     /// A picture is on disk.
     Saved(SavedPicture),
-    /// Paid and gone.
-    Lost(Answer),
+    /// Paid and gone: one picture, or all of the attempt.
+    Lost {
+        /// The picture's number; `None` for all.
+        number: Option<u32>,
+        /// What is known.
+        answer: Answer,
+    },
     /// Recorded files are no longer there; their task is read again.
     FileMissing {
         /// Numbers of the pictures.
@@ -132,12 +137,21 @@ pub struct Recorded {
     pub before: State,
     /// Its state now.
     pub state: State,
+    /// The job's story had gone on without this attempt: nothing changed.
+    pub stale: bool,
     /// Pictures that can be fetched now.
     pub fetch: Vec<ToFetch>,
     /// A pending job is not submitted before (milliseconds since 1970).
     pub due_at: Option<i64>,
     /// The size that the rules promise for its pictures.
     pub promised: Option<(u32, u32)>,
+}
+
+impl Outcome {
+    /// It can be the end of a step that ran beside another of its attempt.
+    pub(super) fn may_be_late(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::TaskFailed { .. } | Self::Saved(_) | Self::Lost { .. })
+    }
 }
 
 impl Answer {

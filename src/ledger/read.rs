@@ -166,7 +166,9 @@ impl<'a> View<'a> {
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         Ok(self.db.query_row(
             "SELECT count(*), ifnull(sum(n), 0), ifnull(sum(estimate), 0), count(*) - count(estimate) FROM
-                (SELECT n, estimate FROM job WHERE state = 0 AND want = 0 AND (?1 IS NULL OR origin = ?1)
+                (SELECT n, estimate FROM job WHERE want = 0 AND (state = 0
+                 -- Changed while under way: bought again as soon as the earlier version is here.
+                 OR (state IN (2, 3) AND fingerprint <> (SELECT a.fingerprint FROM attempt a WHERE a.id = job.attempt))) AND (?1 IS NULL OR origin = ?1)
                  AND (?2 IS NULL OR id GLOB ?2) ORDER BY seq LIMIT ?3)",
             rusqlite::params![origin, filter.select, limit],
             |row| {
@@ -187,32 +189,39 @@ impl<'a> View<'a> {
 
     /// What is known of an id.
     pub fn known(self, id: &str) -> Result<Option<Known>, LedgerError> {
-        self.known_where("id = ?1", id)
+        self.known_where("job.id = ?1", id)
     }
 
     /// What is known of a job by its number.
     pub fn known_job(self, job: i64) -> Result<Option<Known>, LedgerError> {
-        self.known_where("seq = ?1", job)
+        self.known_where("job.seq = ?1", job)
     }
 
     fn known_where(self, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Known>, LedgerError> {
         let sql = format!(
-            "SELECT seq, fingerprint, state, attempt IS NOT NULL, want = 2 FROM job WHERE {condition}"
+            "SELECT job.seq, job.fingerprint, job.state, job.want = 2, attempt.fingerprint, attempt.outcome = 'completed'
+             FROM job LEFT JOIN attempt ON attempt.id = job.attempt AND attempt.outcome <> 'released' WHERE {condition}"
         );
         let row = self
             .db
             .prepare_cached(&sql)?
             .query_row([value], |row| {
-                Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                let owned: Option<bool> = row.get(5)?;
+                Ok((
+                    (row.get(0)?, row.get(2)?, row.get(3)?, owned.unwrap_or(false)),
+                    (row.get::<_, Vec<u8>>(1)?, row.get::<_, Option<Vec<u8>>>(4)?),
+                ))
             })
             .optional()?;
-        let Some((job, fingerprint, state, submitted, removed)) = row else { return Ok(None) };
+        let Some(((job, state, removed, owned), (fingerprint, latest))) = row else { return Ok(None) };
         Ok(Some(Known {
             job,
             fingerprint: fingerprint_of(&fingerprint)?,
             state: state_of(state)?,
-            submitted,
+            submitted: latest.is_some(),
             removed,
+            latest: latest.as_deref().map(fingerprint_of).transpose()?,
+            owned,
         }))
     }
 

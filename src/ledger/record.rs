@@ -19,7 +19,17 @@ struct Case {
     outdated: bool,
     tries: u32,
     promised: Option<(u32, u32)>,
+    /// The attempt is the job's latest, and its story is not over.
+    open: bool,
     at: i64,
+}
+
+/// The pictures of an attempt that are not here.
+struct Pictures {
+    /// Some can be fetched.
+    outstanding: bool,
+    /// Some never can.
+    lost: bool,
 }
 
 impl Store {
@@ -35,6 +45,9 @@ impl Store {
     /// Writes what happened to a job's latest attempt and where that leads.
     pub fn record(&self, job: i64, attempt: i64, outcome: Outcome) -> Result<Recorded, LedgerError> {
         let case = self.case(job, attempt)?;
+        if !case.open && outcome.may_be_late() {
+            return self.late(&case, &outcome);
+        }
         match outcome {
             Outcome::Released { answer, throttled, left } => self.released(&case, &answer, throttled, left),
             Outcome::Refused(answer) => self.failed(&case, Event::Refused, "refused", &answer),
@@ -47,28 +60,64 @@ impl Store {
             Outcome::Completed { links, used, expires_at } => self.completed(&case, &links, used, expires_at),
             Outcome::TaskFailed { answer, again } => self.task_failed(&case, &answer, again),
             Outcome::Saved(picture) => self.saved(&case, &picture),
-            Outcome::Lost(answer) => self.failed(&case, Event::Lost, "lost", &answer),
+            Outcome::Lost { number, answer } => self.lost(&case, number, &answer),
             Outcome::FileMissing { numbers } => self.file_missing(&case, &numbers),
         }
     }
 
     fn case(&self, job: i64, attempt: i64) -> Result<Case, LedgerError> {
-        let missing =
-            || LedgerError::Contradiction(format!("attempt {attempt} is not the latest of job {job}"));
+        let missing = || LedgerError::Contradiction(format!("job {job} has no attempt {attempt}"));
         self.db
             .prepare_cached(
-                "SELECT job.state, job.fingerprint <> attempt.fingerprint, job.tries, job.id, job.width, job.height
-                 FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.seq = ?1 AND attempt.id = ?2",
+                "SELECT job.state, job.fingerprint <> attempt.fingerprint, job.tries, job.id, job.width, job.height,
+                 job.attempt = attempt.id
+                 FROM job JOIN attempt ON attempt.job = job.seq WHERE job.seq = ?1 AND attempt.id = ?2",
             )?
             .query_row([job, attempt], |row| {
                 let (state, outdated): (i64, bool) = (row.get(0)?, row.get(1)?);
                 let size: (Option<u32>, Option<u32>) = (row.get(4)?, row.get(5)?);
                 let promised = Option::zip(size.0, size.1).filter(|_| !outdated);
-                let (tries, id, at) = (row.get(2)?, row.get(3)?, now_ms());
-                Ok(state_of(state).map(|state| Case { job, id, attempt, state, outdated, tries, promised, at }))
+                let (tries, id, latest, at) = (row.get(2)?, row.get(3)?, row.get::<_, bool>(6)?, now_ms());
+                Ok(state_of(state).map(|state| {
+                    let open = latest && state.may_be_paid_and_open();
+                    Case { job, id, attempt, state, outdated, tries, promised, open, at }
+                }))
             })
             .optional()?
             .ok_or_else(missing)?
+    }
+
+    /// Two steps of one attempt may end in any order: what comes after the
+    /// end changes no state. A picture that arrives late is kept all the same.
+    fn late(&self, case: &Case, outcome: &Outcome) -> Result<Recorded, LedgerError> {
+        if let Outcome::Saved(picture) = outcome {
+            self.keep_picture(case, picture)?;
+        }
+        Ok(Recorded { stale: true, ..case.now(case.state) })
+    }
+
+    /// A link is dead for good. The job fails once nothing else of the
+    /// attempt is to be fetched.
+    fn lost(&self, case: &Case, number: Option<u32>, answer: &Answer) -> Result<Recorded, LedgerError> {
+        if let Some(number) = number {
+            self.db
+                .prepare_cached("UPDATE image SET link = NULL WHERE attempt = ?1 AND number = ?2")?
+                .execute(params![case.attempt, number])?;
+            if self.pictures(case.attempt)?.outstanding {
+                return Ok(case.now(case.state));
+            }
+        }
+        self.failed(case, Event::Lost, "lost", answer)
+    }
+
+    fn pictures(&self, attempt: i64) -> Result<Pictures, LedgerError> {
+        Ok(self
+            .db
+            .prepare_cached(
+                "SELECT ifnull(max(link IS NOT NULL), 0), ifnull(max(link IS NULL), 0)
+                 FROM image WHERE attempt = ?1 AND saved_at IS NULL",
+            )?
+            .query_row([attempt], |row| Ok(Pictures { outstanding: row.get(0)?, lost: row.get(1)? }))?)
     }
 
     fn released(
@@ -238,6 +287,27 @@ impl Store {
     }
 
     fn saved(&self, case: &Case, picture: &SavedPicture) -> Result<Recorded, LedgerError> {
+        self.keep_picture(case, picture)?;
+        let pictures = self.pictures(case.attempt)?;
+        if pictures.lost && !pictures.outstanding {
+            let answer = Answer {
+                code: "picture_lost".into(),
+                message: "not all of its pictures could be fetched before their links died".into(),
+                ..Answer::default()
+            };
+            return self.failed(case, Event::Lost, "lost", &answer);
+        }
+        let next = case.state.next(Event::Saved { last: !pictures.outstanding, outdated: case.outdated })?;
+        let tries = if next == State::Pending { 0 } else { case.tries };
+        self.db
+            .prepare_cached(
+                "UPDATE job SET state = ?2, tries = ?3, code = NULL, message = NULL, billed = NULL WHERE seq = ?1",
+            )?
+            .execute(params![case.job, next.number(), tries])?;
+        Ok(case.now(next))
+    }
+
+    fn keep_picture(&self, case: &Case, picture: &SavedPicture) -> Result<(), LedgerError> {
         self.db
             .prepare_cached(
                 "UPDATE image SET link = NULL, path = ?3, sha256 = ?4, bytes = ?5, width = ?6, height = ?7, format = ?8, saved_at = ?9
@@ -254,16 +324,7 @@ impl Store {
                 picture.format,
                 case.at
             ])?;
-        let missing: bool = self
-            .db
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM image WHERE attempt = ?1 AND saved_at IS NULL)")?
-            .query_row([case.attempt], |row| row.get(0))?;
-        let next = case.state.next(Event::Saved { last: !missing, outdated: case.outdated })?;
-        let tries = if next == State::Pending { 0 } else { case.tries };
-        self.db
-            .prepare_cached("UPDATE job SET state = ?2, tries = ?3, code = NULL, message = NULL, billed = NULL WHERE seq = ?1")?
-            .execute(params![case.job, next.number(), tries])?;
-        Ok(case.now(next))
+        Ok(())
     }
 
     fn file_missing(&self, case: &Case, numbers: &[u32]) -> Result<Recorded, LedgerError> {
@@ -303,6 +364,7 @@ impl Case {
             id: self.id.clone(),
             before: self.state,
             state,
+            stale: false,
             fetch: Vec::new(),
             due_at: None,
             promised: self.promised,

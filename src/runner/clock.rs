@@ -13,12 +13,12 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn start() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start_ms: since.as_millis() as i64, start: Instant::now() }
+        Self { start_ms: wall_ms(), start: Instant::now() }
     }
 
     pub(super) fn now_ms(&self) -> i64 {
-        self.start_ms + self.elapsed().as_millis() as i64
+        // A machine that was suspended stops the one, a paused runtime the other.
+        (self.start_ms + self.elapsed().as_millis() as i64).max(wall_ms())
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -30,4 +30,8 @@ impl Clock {
         let ahead = u64::try_from(ms - self.now_ms()).unwrap_or(0);
         Instant::now() + Duration::from_millis(ahead)
     }
+}
+
+fn wall_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }

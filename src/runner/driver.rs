@@ -106,7 +106,7 @@ impl Driver {
             pacer: Pacer::new(settings.limits, &ages),
             look_gate: Gate::new(LOOKS_EVERY, BURST),
             fetch_gate: Gate::new(FETCHES_EVERY, BURST),
-            watch: Watch::new(settings.stop_after, snapshot.jobs.total),
+            watch: Watch::new(settings.stop_after, snapshot.jobs.total, snapshot.jobs.unknown),
             queues: Queues::default(),
             ended: Ended::default(),
             steps: FuturesUnordered::new(),
@@ -250,7 +250,9 @@ impl Driver {
 
     fn start_reloads(&mut self) {
         for job in std::mem::take(&mut self.queues.reload) {
-            let Some(filter) = self.settings.submit.clone() else { continue };
+            // What lies ahead of the cursor is met by `load`.
+            let met = self.exhausted || job <= self.cursor;
+            let Some(filter) = self.settings.submit.clone().filter(|_| met) else { continue };
             let shared = Arc::clone(&self.shared);
             self.steps.push(Box::pin(async move {
                 let reloaded = shared.ledger.write(move |store| store.pending_job(&filter, job)).await;

@@ -129,7 +129,8 @@ impl Shared {
             request_id: None,
         };
         let (job, attempt) = (picture.task.job, picture.task.attempt);
-        let lost = self.ledger.write(move |store| store.record(job, attempt, Outcome::Lost(answer))).await;
+        let lost = Outcome::Lost { number: Some(picture.number), answer };
+        let lost = self.ledger.write(move |store| store.record(job, attempt, lost)).await;
         lost.map_or_else(Fetched::Broken, |recorded| Fetched::Lost { recorded, why })
     }
 }

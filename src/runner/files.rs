@@ -149,7 +149,7 @@ fn miss(store: &Store, now_ms: i64, reconciled: &mut Reconciled) -> Result<(), L
         store.transaction(|store| {
             store.record(job, attempt, Outcome::FileMissing { numbers })?;
             if !alive {
-                store.record(job, attempt, Outcome::Lost(lost))?;
+                store.record(job, attempt, Outcome::Lost { number: None, answer: lost })?;
             }
             Ok(())
         })?;

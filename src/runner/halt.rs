@@ -32,7 +32,7 @@ pub enum Halt {
     Provider(String),
     /// Too many submissions with unknown outcome.
     Unknowns(u64),
-    /// The disk or the ledger can't take more.
+    /// The disk can't take more.
     Disk(String),
 }
 
@@ -98,7 +98,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(stop_after: Option<StopAfter>, jobs: u64) -> Self {
+    /// For a ledger with so many jobs, of which so many are unknown already.
+    pub(super) fn new(stop_after: Option<StopAfter>, jobs: u64, unknowns: u64) -> Self {
         Self {
             stop_after,
             max_unknown: (jobs / 100).max(10),
@@ -106,7 +107,7 @@ impl Watch {
             failure: None,
             unknown_row: 0,
             unknown_waits: 0,
-            unknowns: 0,
+            unknowns,
             finished: 0,
             failed: 0,
         }
@@ -176,16 +177,16 @@ mod tests {
 
     #[test]
     fn per_cent_counts_from_the_twentieth_job_on() {
-        let mut watch = Watch::new(Some(StopAfter::Percent(20.0)), 100);
+        let mut watch = Watch::new(Some(StopAfter::Percent(20.0)), 100, 0);
         let halts: Vec<bool> = (0..20).map(|job| watch.finished(job % 5 == 0).is_some()).collect();
         assert_eq!(halts.iter().position(|halt| *halt), Some(19));
-        let mut watch = Watch::new(Some(StopAfter::Percent(20.0)), 100);
+        let mut watch = Watch::new(Some(StopAfter::Percent(20.0)), 100, 0);
         assert!((0..40).all(|job| watch.finished(job % 6 == 5).is_none()));
     }
 
     #[test]
     fn a_number_counts_failures_only() {
-        let mut watch = Watch::new(Some(StopAfter::Failed(2)), 100);
+        let mut watch = Watch::new(Some(StopAfter::Failed(2)), 100, 0);
         assert_eq!(
             [false, true, false, true].map(|failed| watch.finished(failed).is_some()),
             [false, false, false, true]
@@ -194,12 +195,12 @@ mod tests {
 
     #[test]
     fn unknowns_in_a_row_wait_ever_longer_and_too_many_halt() {
-        let mut watch = Watch::new(None, 100);
+        let mut watch = Watch::new(None, 100, 0);
         let waits: Vec<u64> =
             (0..12).filter_map(|_| watch.unknown().0).map(|wait| wait.as_secs() / 60).collect();
         assert_eq!(waits, [1, 5, 15, 15]);
         assert!(watch.unknown().1.is_some());
-        let mut watch = Watch::new(None, 100);
+        let mut watch = Watch::new(None, 100, 0);
         for _ in 0..8 {
             assert_eq!(watch.unknown(), (None, None));
             watch.answered();
@@ -208,13 +209,13 @@ mod tests {
 
     #[test]
     fn the_same_failure_over_and_over_halts_and_another_starts_anew() {
-        let mut watch = Watch::new(None, 100);
+        let mut watch = Watch::new(None, 100, 0);
         watch.answered();
         for _ in 0..19 {
             assert_eq!(watch.unavailable("busy", true).1, None);
         }
         assert_eq!(watch.unavailable("other", true), (1, None));
-        let mut watch = Watch::new(None, 100);
+        let mut watch = Watch::new(None, 100, 0);
         let halts: Vec<bool> = (0..6).map(|_| watch.unavailable("refused", false).1.is_some()).collect();
         assert_eq!(halts, [false, false, false, false, false, true]);
     }

@@ -135,7 +135,8 @@ impl Shared {
 
     async fn lose(&self, task: &InFlight, code: &str, message: &str) -> Found {
         let answer = Answer { code: code.into(), message: message.into(), ..Answer::default() };
-        self.end(task, Outcome::Lost(answer.clone()), Some((answer, None))).await
+        let lost = Outcome::Lost { number: None, answer: answer.clone() };
+        self.end(task, lost, Some((answer, None))).await
     }
 
     async fn end(

@@ -15,7 +15,7 @@ use crate::api::LookError;
 use crate::download::FetchError;
 use crate::events::Event;
 use crate::job::State;
-use crate::ledger::{Answer, InFlight, Money, Pending, Recorded, Taken};
+use crate::ledger::{Answer, InFlight, Money, Pending, Recorded, SavedPicture, Taken};
 use crate::pacer::backoff;
 
 /// A picture's usual length, for the room a disk needs (a 2K PNG).
@@ -33,8 +33,8 @@ impl Driver {
             Ok(order) => self.queues.orders.push_back(order),
             Err((pending, Unstaged::Failed(answer))) => {
                 self.snapshot.jobs.shift(State::Pending, State::Failed);
-                self.job_ended(true);
                 self.tell(&Event::Failed { id: pending.id, code: answer.code, message: answer.message });
+                self.job_ended(true);
             }
             Err((pending, Unstaged::Later(why))) => {
                 let wait = self.provider_failed(&why, false, None);
@@ -52,8 +52,8 @@ impl Driver {
                 self.ended.sent += 1;
                 self.watch.answered();
                 self.moved(State::Pending, &recorded);
-                self.job_ended(true);
                 self.tell(&Event::Failed { id: recorded.id, code: answer.code, message: answer.message });
+                self.job_ended(true);
             }
             Submitted::Again(again) => {
                 self.in_flight -= 1;
@@ -167,6 +167,7 @@ impl Driver {
 
     pub(super) fn on_found(&mut self, mut watched: Watched, found: Found) {
         match found {
+            Found::Ended { recorded, .. } if recorded.stale => {}
             Found::Ended { recorded, failure: None } => {
                 self.waits_for_money = false;
                 self.in_flight =
@@ -192,14 +193,13 @@ impl Driver {
     fn on_task_failed(&mut self, job: i64, recorded: Recorded, answer: Answer, again: Option<Duration>) {
         self.moved(recorded.before, &recorded);
         if recorded.state == State::Pending {
-            let at = recorded.due_at.map_or_else(Instant::now, |due| self.shared.clock.instant(due));
-            self.queues.later(at, Due::Reload(job));
             let after = again.unwrap_or_default();
+            self.queues.later(Instant::now() + after, Due::Reload(job));
             self.tell(&Event::TryingAgain { id: recorded.id, code: answer.code, after });
             return;
         }
-        self.job_ended(true);
         self.tell(&Event::Failed { id: recorded.id, code: answer.code, message: answer.message });
+        self.job_ended(true);
     }
 
     fn on_look_error(&mut self, mut watched: Watched, error: LookError) {
@@ -238,38 +238,44 @@ impl Driver {
 
     pub(super) fn on_fetched(&mut self, mut fetch: Fetch, fetched: Fetched) {
         match fetched {
-            Fetched::Saved { recorded, saved } => {
-                self.queues.forget(&fetch.picture);
-                self.moved(recorded.before, &recorded);
-                self.snapshot.images += 1;
-                self.snapshot.bytes += saved.bytes;
-                if recorded.state != State::Ready {
-                    self.job_ended(false);
-                }
-                let promised = recorded.promised.filter(|size| *size != (saved.width, saved.height));
-                self.tell(&Event::Saved {
-                    id: recorded.id,
-                    path: saved.path,
-                    bytes: saved.bytes,
-                    width: saved.width,
-                    height: saved.height,
-                    promised,
-                });
-                if recorded.state == State::Pending {
-                    self.queues.later(Instant::now(), Due::Reload(fetch.picture.task.job));
-                }
-            }
+            Fetched::Saved { recorded, saved } => self.on_saved(&fetch, recorded, saved),
             Fetched::Lost { recorded, why } => {
                 self.queues.forget(&fetch.picture);
                 self.moved(recorded.before, &recorded);
-                self.job_ended(true);
-                self.tell(&Event::Failed { id: recorded.id, code: "picture_lost".into(), message: why });
+                if recorded.state == State::Failed && !recorded.stale {
+                    self.tell(&Event::Failed { id: recorded.id, code: "picture_lost".into(), message: why });
+                    self.job_ended(true);
+                } else {
+                    self.tell(&Event::FetchFailed { id: recorded.id, why, again: false });
+                }
             }
             Fetched::Failed(error) => {
                 fetch.failures += 1;
                 self.on_fetch_failed(fetch, &error);
             }
             Fetched::Broken(error) => self.broken(error),
+        }
+    }
+
+    fn on_saved(&mut self, fetch: &Fetch, recorded: Recorded, saved: SavedPicture) {
+        self.queues.forget(&fetch.picture);
+        self.moved(recorded.before, &recorded);
+        self.snapshot.images += 1;
+        self.snapshot.bytes += saved.bytes;
+        self.tell(&Event::Saved {
+            id: recorded.id,
+            path: saved.path,
+            bytes: saved.bytes,
+            width: saved.width,
+            height: saved.height,
+            promised: recorded.promised.filter(|size| *size != (saved.width, saved.height)),
+        });
+        match recorded.state {
+            _ if recorded.stale => {}
+            State::Pending => self.queues.later(Instant::now(), Due::Reload(fetch.picture.task.job)),
+            State::Failed => self.job_ended(true),
+            State::Done => self.job_ended(false),
+            _ => {}
         }
     }
 

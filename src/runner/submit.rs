@@ -154,7 +154,7 @@ impl Shared {
     async fn settle(&self, job: i64, attempt: i64, meaning: Meaning) -> Submitted {
         let now = self.clock.now_ms();
         let Meaning { outcome, then } = meaning;
-        let (first, links) = (outcome.clone(), then.links());
+        let (first, (links, used)) = (outcome.clone(), then.result());
         let recorded = self
             .ledger
             .write(move |store| {
@@ -164,7 +164,7 @@ impl Shared {
                 }
                 let expires_at = now + LINK_LIFE_MS;
                 let before = recorded.before;
-                let done = Outcome::Completed { links, used: None, expires_at };
+                let done = Outcome::Completed { links, used, expires_at };
                 Ok(Recorded { before, ..store.record(job, attempt, done)? })
             })
             .await;
@@ -211,16 +211,17 @@ struct Meaning {
 }
 
 enum Then {
-    Done { links: Vec<String> },
+    Done { links: Vec<String>, used: Option<Credits> },
     Again(Again),
     Hold { why: String, retry_after: Option<Duration> },
 }
 
 impl Then {
-    fn links(&self) -> Vec<String> {
+    /// Links and price of a task that was complete at once.
+    fn result(&self) -> (Vec<String>, Option<Credits>) {
         match self {
-            Self::Done { links } => links.clone(),
-            Self::Again(_) | Self::Hold { .. } => Vec::new(),
+            Self::Done { links, used } => (links.clone(), *used),
+            Self::Again(_) | Self::Hold { .. } => (Vec::new(), None),
         }
     }
 }
@@ -229,6 +230,7 @@ impl Meaning {
     fn of(submission: Submission) -> Self {
         match submission {
             Submission::Accepted(accepted) => {
+                let used = accepted.task.used;
                 let links = match accepted.task.status {
                     Status::Completed { links } => links,
                     _ => Vec::new(),
@@ -239,11 +241,12 @@ impl Meaning {
                     reserved: accepted.task.reserved,
                     request_id: accepted.request_id,
                 };
-                Self { outcome: Outcome::Accepted(taken), then: Then::Done { links } }
+                Self { outcome: Outcome::Accepted(taken), then: Then::Done { links, used } }
             }
-            Submission::Refused(refusal) => {
-                Self { outcome: Outcome::Refused(answer(refusal)), then: Then::Done { links: Vec::new() } }
-            }
+            Submission::Refused(refusal) => Self {
+                outcome: Outcome::Refused(answer(refusal)),
+                then: Then::Done { links: Vec::new(), used: None },
+            },
             Submission::Throttled(Delay { refusal, retry_after }) => {
                 Self::released(answer(refusal), true, Again::Throttled { retry_after })
             }

@@ -1,0 +1,158 @@
+//! The ledger's operations, one after another, without a runner.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use imgbatch::job::{ContentHash, Credits, State};
+use imgbatch::ledger::{
+    Answer, FolderLock, Identity, Intended, Intent, Money, Outcome, Rescue, SavedPicture, Store, Taken,
+};
+use imgbatch::manifest::{Format, Source};
+use imgbatch::model::Prices;
+use imgbatch::plan::Plan;
+use tempfile::TempDir;
+
+fn open(folder: &TempDir) -> Store {
+    let identity = Identity { name: "test".into(), base_url: "test".into() };
+    Store::open(FolderLock::acquire(folder.path(), false).unwrap(), Some(&identity)).unwrap().0
+}
+
+/// A ledger with one pending job of `n` pictures.
+fn with_job(n: u32) -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let text = format!("name = 'test'\n[[jobs]]\nid = 'fox'\nprompt = 'a fox'\nn = {n}\n");
+    let plan =
+        Plan::load(&Source::text("t.toml", Some(Format::Toml), text, "."), Prices::published()).unwrap();
+    plan.survey(&mut |wanted| {
+        store.add(&wanted).unwrap();
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    (folder, store)
+}
+
+fn intent(budget: Option<Credits>) -> Intent {
+    Intent { job: 1, key: "key".into(), body: b"{}".to_vec(), slot: 0, budget }
+}
+
+fn intend(store: &Store) -> i64 {
+    match store.intend(&intent(None)).unwrap() {
+        Intended::Durable { attempt, .. } => attempt,
+        Intended::Refused(money) => panic!("{money:?}"),
+    }
+}
+
+fn taken() -> Taken {
+    Taken { task: "task-1".into(), estimated: Some(Duration::from_secs(9)), reserved: None, request_id: None }
+}
+
+/// Brings the job to where its links are known.
+fn ready(store: &Store, links: usize) -> i64 {
+    let attempt = intend(store);
+    store.record(1, attempt, Outcome::Accepted(taken())).unwrap();
+    let links = (0..links).map(|link| format!("https://example.com/{link}")).collect();
+    store.record(1, attempt, Outcome::Completed { links, used: None, expires_at: 1 }).unwrap();
+    attempt
+}
+
+fn saved(number: u32) -> Outcome {
+    Outcome::Saved(SavedPicture {
+        number,
+        path: format!("images/fox-{number}.png"),
+        sha256: ContentHash::of(&[number as u8]),
+        bytes: 1,
+        width: 1,
+        height: 1,
+        format: "png".into(),
+    })
+}
+
+fn lost(number: u32) -> Outcome {
+    Outcome::Lost {
+        number: Some(number),
+        answer: Answer { code: "picture_lost".into(), ..Answer::default() },
+    }
+}
+
+#[test]
+fn a_lost_picture_does_not_end_the_others_and_the_job_says_so_at_last() {
+    let (_folder, store) = with_job(3);
+    let attempt = ready(&store, 3);
+    assert_eq!(store.record(1, attempt, lost(1)).unwrap().state, State::Ready);
+    assert_eq!(store.record(1, attempt, saved(2)).unwrap().state, State::Ready);
+    assert_eq!(store.record(1, attempt, saved(3)).unwrap().state, State::Failed);
+    let totals = store.view().totals().unwrap();
+    assert_eq!((totals.images_saved, totals.lost), (2, 1));
+    assert!(totals.used > Credits::ZERO, "what is lost stays paid");
+}
+
+#[test]
+fn what_ends_late_changes_nothing_and_a_late_picture_is_kept() {
+    let (_folder, store) = with_job(2);
+    let attempt = ready(&store, 2);
+    let failed = Outcome::TaskFailed { answer: Answer::default(), again: None };
+    assert_eq!(store.record(1, attempt, lost(1)).unwrap().state, State::Ready);
+    assert_eq!(store.record(1, attempt, lost(2)).unwrap().state, State::Failed);
+    for late in [lost(1), saved(2), failed, Outcome::Completed { links: vec![], used: None, expires_at: 1 }] {
+        let recorded = store.record(1, attempt, late).unwrap();
+        assert_eq!((recorded.state, recorded.stale), (State::Failed, true));
+    }
+    assert_eq!(store.view().totals().unwrap().images_saved, 1);
+}
+
+#[test]
+fn an_open_attempt_is_unknown_at_the_next_start_and_holds_its_money() {
+    let (folder, store) = with_job(1);
+    intend(&store);
+    drop(store);
+    let store = open(&folder);
+    let totals = store.view().totals().unwrap();
+    assert_eq!((totals.jobs.unknown, totals.jobs.pending), (1, 0));
+    assert!(totals.at_risk > Credits::ZERO);
+    assert!(store.intend(&intent(None)).is_err(), "an unknown submission is never sent again");
+}
+
+#[test]
+fn a_rescued_task_id_is_known_at_the_next_start() {
+    let (folder, store) = with_job(1);
+    let attempt = intend(&store);
+    Rescue::prepare(folder.path()).unwrap().keep(1, attempt, &taken()).unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let store = open(&folder);
+        assert_eq!(store.in_flight().unwrap().len(), 1);
+        assert_eq!(store.view().tally().unwrap().unknown, 0);
+    }
+}
+
+#[test]
+fn a_released_attempt_keeps_its_key_and_frees_its_money() {
+    let (_folder, store) = with_job(1);
+    let attempt = intend(&store);
+    let released = Outcome::Released { answer: Answer::default(), throttled: true, left: true };
+    store.record(1, attempt, released).unwrap();
+    assert_eq!(store.view().committed().unwrap(), Credits::ZERO);
+    let second = store.intend(&Intent { key: "another".into(), ..intent(None) }).unwrap();
+    assert_eq!(second, Intended::Durable { attempt, key: "key".into() });
+}
+
+#[test]
+fn no_intent_is_written_that_the_budget_does_not_hold() {
+    let (_folder, store) = with_job(1);
+    let refused = store.intend(&intent(Some(Credits::from_micro(1)))).unwrap();
+    assert!(matches!(refused, Intended::Refused(Money::OverBudget { .. })));
+    assert_eq!(store.view().tally().unwrap().pending, 1);
+    intend(&store);
+}
+
+#[test]
+fn an_error_in_a_transaction_leaves_nothing_behind() {
+    let (_folder, store) = with_job(1);
+    let failed = store.transaction(|store| {
+        intend(store);
+        store.record(1, 99, saved(1))
+    });
+    assert!(failed.is_err());
+    assert_eq!(store.view().totals().unwrap().sent, 0);
+}
