@@ -1,6 +1,6 @@
 //! Drives jobs from whatever state the ledger holds to a terminal one.
 //!
-//! One loop ([`driver`]) starts bounded steps and waits; each step acts once
+//! One loop (`driver.rs`) starts bounded steps and waits; each step acts once
 //! and records once. Resuming is not a second path: the loop takes up what
 //! the ledger holds, and that is all it ever does.
 
