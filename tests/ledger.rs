@@ -1,5 +1,7 @@
 //! The ledger's operations, one after another, without a runner.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 

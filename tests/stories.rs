@@ -1,6 +1,8 @@
 //! A manifest is edited between runs: what the plan says, what is paid, what
 //! is on disk afterwards. Told with the binary and the emulator inside it.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
