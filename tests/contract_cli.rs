@@ -232,7 +232,7 @@ fn an_unreachable_host_is_given_up_and_named() {
     let scene = Scene::new("");
     scene.jobs(3);
     let typed = ["run", "m.toml", "--out", "out", "--base-url", "http://127.0.0.1:1", "--yes", "--json"];
-    let done = scene.call(&typed).exits(5).says(&["Connection refused", "run again later"]);
+    let done = scene.call(&typed).exits(5).says(&["Connection refused", "check the base URL"]);
     assert_eq!(
         (&done.json()["jobs"]["pending"], &done.json()["cost"]["at_risk_credits"]),
         (&3.into(), &0.0.into())
