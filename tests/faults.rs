@@ -363,7 +363,7 @@ fn a_disk_that_fills_while_answers_are_coming_loses_no_task() {
     scene.until("bills", |stats| stats.tasks_created >= 4);
     disk.fill();
     let billed = scene.stats().tasks_created;
-    let done = scene.finish(running).exits(1).says(&["run again once there is room"]);
+    let done = scene.finish(running).exits(1).says(&["the run ended early", "disk is full"]);
     assert_eq!(scene.stats().tasks_created, billed, "nothing is bought on a full disk: {done}");
     // Full as it is, the next start buys nothing either.
     let full = scene.run(&[]);

@@ -87,14 +87,14 @@ impl Drive<'_> {
         if let Some(emulator) = connection.emulator {
             emulator.stop().await;
         }
-        finish(store, &ended, filter.as_ref(), limited, self.json, &self.resume)
+        finish(store, ended, filter.as_ref(), limited, self.json, &self.resume)
     }
 }
 
 /// Closes the ledger and prints what came out.
 fn finish(
     store: Store,
-    ended: &Ended,
+    ended: Ended,
     filter: Option<&Filter>,
     limited: bool,
     json: bool,
@@ -109,12 +109,13 @@ fn finish(
         _ => 0,
     };
     let remains = Remains { pending, ..Remains::of(&totals) };
-    let exit = of_run(Some(ended), &remains);
+    let exit = of_run(Some(&ended), &remains);
     let mut summary = Summary::of(view, store.folder(), exit)?;
-    summary.count_submissions(ended);
-    let text = if json { summary.json()? } else { summary.text(Some(ended), resume) };
-    if let Some(error) = &ended.broken {
-        note(&format!("error: the run ended early, and what was accepted is kept: {error}\n"));
+    summary.count_submissions(&ended);
+    let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
+    if let Some(error) = ended.broken {
+        let error = anyhow::Error::new(error);
+        note(&format!("error: the run ended early, and what was accepted is kept: {error:#}\n"));
     }
     store.close()?;
     print(&text)?;

@@ -117,7 +117,6 @@ fn hash(prompt: &str, salt: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
 
     use super::*;
 
@@ -162,38 +161,5 @@ mod tests {
         let hue = |prompt: &str| Palette::new(&Hints::of(prompt), &mut Rng::with_seed(1)).accents[0].h;
         assert!((hue("a cobalt vase") - 264.0).abs() < 1.0);
         assert!((hue("red mugs") - 27.0).abs() < 1.0);
-    }
-
-    /// Writes pictures to look at into the folder that `EMULATOR_LOOK` names.
-    #[test]
-    #[ignore = "for eyes: EMULATOR_LOOK=folder cargo test --lib emulator::render -- --ignored"]
-    fn look() {
-        let Some(folder) = std::env::var_os("EMULATOR_LOOK") else { return };
-        let folder = std::path::PathBuf::from(folder);
-        let font = typeface().unwrap();
-        let long = "An editorial still of a sage teapot and two white mugs on a weathered oak table beside a \
-            window, morning light falling through linen curtains, a folded newspaper, a sprig of eucalyptus \
-            in a small glass, shallow depth of field, muted film tones, quiet and unhurried, no people, \
-            no text, shot from slightly above with generous empty space on the left for a headline";
-        let table = [
-            ("hills", "A red fox reading in a snowy library", 1024, 1024),
-            ("still", "A cobalt mug on an oak table", 1024, 1024),
-            ("white", "A white vase on a marble table, studio product photo", 1024, 1024),
-            ("plain", "what the quarterly report felt like", 832, 1248),
-            ("long", long, 1360, 768),
-            ("papercut", "deep canyon at dusk", 1024, 1024),
-            ("ribbons", "ocean waves, silk", 1776, 592),
-            ("terrazzo", "a terrazzo pattern in sage and peach", 1024, 1024),
-            ("arcs", "geometric poster for a jazz concert", 592, 1776),
-            ("night", "a forest at night, a lake", 1568, 672),
-            ("large", "sunset over the desert", 3840, 2160),
-        ];
-        let mut times = std::fs::File::create(folder.join("times.txt")).unwrap();
-        for (name, prompt, width, height) in table {
-            let started = std::time::Instant::now();
-            let bytes = png(&picture(prompt, width, height), &font, None).unwrap();
-            writeln!(times, "{name}: {:?}, {} bytes", started.elapsed(), bytes.len()).unwrap();
-            std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
-        }
     }
 }
