@@ -8,25 +8,27 @@
 //! ```text
 //! manifest ──load──▶ Manifest ──plan──▶ wanted jobs ──enrol──▶ Ledger
 //!                                                                │
-//!       ┌───── step(job): submit, look or download ◀─── claim ───┘
-//!       │ event
-//!       └─▶ record: State::next(event), one shared transaction ─▶ Ledger
+//!       ┌───── step: submit, look or fetch ◀─────── claim ───────┘
+//!       │ outcome
+//!       └─▶ record: State::next, one shared transaction ─▶ Ledger ─▶ what is next
 //! ```
+//!
+//! The modules stand in the order of that picture. `tests/layers.rs` says who
+//! may use whom.
 
 pub mod cli;
+
 pub mod manifest;
+pub mod model;
 pub mod plan;
 
-pub mod model;
-
-pub mod job;
-
 pub mod enrol;
+pub mod job;
+pub mod ledger;
 
 pub mod api;
 pub mod download;
 pub mod events;
-pub mod ledger;
 pub mod pacer;
 pub mod runner;
 

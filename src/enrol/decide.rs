@@ -184,10 +184,7 @@ mod tests {
         let fingerprint =
             if same { wanted(false).fingerprint } else { crate::job::Fingerprint::of(b"other") };
         let latest = submitted.then_some(fingerprint);
-        Record::Same(
-            Known { job: 1, fingerprint, state, submitted, removed: false, latest, owned: false },
-            vec![],
-        )
+        Record::Same(Known { job: 1, fingerprint, state, submitted, latest, owned: false }, vec![])
     }
 
     #[test]

@@ -39,8 +39,6 @@ pub struct Known {
     pub state: State,
     /// A submission was made for it, whatever became of that.
     pub submitted: bool,
-    /// The last manifest did not name it.
-    pub removed: bool,
     /// What its latest attempt asked for; another than `fingerprint` after a
     /// change that was not bought yet.
     pub latest: Option<Fingerprint>,

@@ -10,7 +10,7 @@ use super::enrol::{Known, Origin};
 use super::record::{fingerprint_of, state_of};
 use super::start::{Identity, meta};
 use super::{LedgerError, money, open};
-use crate::job::{ContentHash, Credits, Fingerprint, Request, State, Tally};
+use crate::job::{Credits, Fingerprint, Request, State, Tally};
 
 /// A ledger opened for reading.
 #[derive(Debug)]
@@ -144,11 +144,6 @@ impl<'a> View<'a> {
         Ok(name.zip(base_url).map(|(name, base_url)| Identity { name, base_url }))
     }
 
-    /// The manifest that was enrolled last, if nothing was left out of it.
-    pub fn enrolled_digest(self) -> Result<Option<ContentHash>, LedgerError> {
-        Ok(meta(self.db, "manifest")?.and_then(|digest| digest.parse().ok()))
-    }
-
     /// Jobs of the manifest in `state` that `filter` lets through.
     pub fn count(self, state: State, filter: &Filter) -> Result<u64, LedgerError> {
         let origin = filter.origin.map(Origin::number);
@@ -199,27 +194,26 @@ impl<'a> View<'a> {
 
     fn known_where(self, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Known>, LedgerError> {
         let sql = format!(
-            "SELECT job.seq, job.fingerprint, job.state, job.want = 2, attempt.fingerprint, attempt.outcome = 'completed'
+            "SELECT job.seq, job.fingerprint, job.state, attempt.fingerprint, attempt.outcome = 'completed'
              FROM job LEFT JOIN attempt ON attempt.id = job.attempt AND attempt.outcome <> 'released' WHERE {condition}"
         );
         let row = self
             .db
             .prepare_cached(&sql)?
             .query_row([value], |row| {
-                let owned: Option<bool> = row.get(5)?;
+                let owned: Option<bool> = row.get(4)?;
                 Ok((
-                    (row.get(0)?, row.get(2)?, row.get(3)?, owned.unwrap_or(false)),
-                    (row.get::<_, Vec<u8>>(1)?, row.get::<_, Option<Vec<u8>>>(4)?),
+                    (row.get(0)?, row.get(2)?, owned.unwrap_or(false)),
+                    (row.get::<_, Vec<u8>>(1)?, row.get::<_, Option<Vec<u8>>>(3)?),
                 ))
             })
             .optional()?;
-        let Some(((job, state, removed, owned), (fingerprint, latest))) = row else { return Ok(None) };
+        let Some(((job, state, owned), (fingerprint, latest))) = row else { return Ok(None) };
         Ok(Some(Known {
             job,
             fingerprint: fingerprint_of(&fingerprint)?,
             state: state_of(state)?,
             submitted: latest.is_some(),
-            removed,
             latest: latest.as_deref().map(fingerprint_of).transpose()?,
             owned,
         }))
