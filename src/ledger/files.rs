@@ -38,12 +38,12 @@ pub struct Move {
 }
 
 impl Store {
-    /// Visits every picture of the jobs that are done, job by job.
+    /// Visits every picture of the jobs that are done.
     pub fn each_kept(&self, mut visit: impl FnMut(Kept)) -> Result<(), LedgerError> {
         let mut query = self.db.prepare(
             "SELECT job.seq, image.attempt, image.number, image.path, image.bytes, image.expires_at
              FROM job JOIN image ON image.attempt = job.attempt
-             WHERE job.state = 6 AND job.want <> 2 AND image.saved_at IS NOT NULL AND image.moving_from IS NULL ORDER BY job.seq",
+             WHERE job.state = 6 AND job.want <> 2 AND image.saved_at IS NOT NULL AND image.moving_from IS NULL",
         )?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
