@@ -17,7 +17,7 @@ fn fields(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// Section 5 of the contract, field by field.
+/// The summary as JSON, field by field.
 fn is_the_document(document: &Value, code: i32) {
     let wanted = [
         "version",

@@ -8,7 +8,7 @@ use crate::manifest::Source;
 use crate::model::Prices;
 use crate::plan::Plan;
 
-/// Section 3 of the contract: a manifest may have 16 MiB. One byte more is
+/// A manifest may have 16 MiB (docs/manifest.md). One byte more is
 /// read, so that a larger one is refused and not cut.
 const LIMIT: u64 = (16 << 20) + 1;
 

@@ -20,7 +20,7 @@ const SHOWN: usize = 10;
 /// A picture whose link dies sooner is in danger.
 const DYING_MS: i64 = 2 * 60 * 60 * 1000;
 
-/// Section 5 of the contract: `--json` of run, submit, collect and status.
+/// The document that `--json` prints for run, submit, collect and status.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     version: u32,

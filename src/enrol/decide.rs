@@ -75,7 +75,7 @@ pub(super) fn is_revert(known: &Known, wanted: &Wanted) -> bool {
 }
 
 impl Action {
-    /// The word of the contract.
+    /// Its word in a plan.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
