@@ -161,9 +161,9 @@ impl<'a> View<'a> {
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         Ok(self.db.query_row(
             "SELECT count(*), ifnull(sum(n), 0), ifnull(sum(estimate), 0), count(*) - count(estimate) FROM
-                (SELECT n, estimate FROM job WHERE want = 0 AND (state = 0
+                (SELECT n, estimate FROM job WHERE want = 0 AND state IN (0, 2, 3) AND (state = 0
                  -- Changed while under way: bought again as soon as the earlier version is here.
-                 OR (state IN (2, 3) AND fingerprint <> (SELECT a.fingerprint FROM attempt a WHERE a.id = job.attempt))) AND (?1 IS NULL OR origin = ?1)
+                 OR fingerprint <> (SELECT a.fingerprint FROM attempt a WHERE a.id = job.attempt)) AND (?1 IS NULL OR origin = ?1)
                  AND (?2 IS NULL OR id GLOB ?2) ORDER BY seq LIMIT ?3)",
             rusqlite::params![origin, filter.select, limit],
             |row| {
