@@ -27,6 +27,7 @@ pub mod job;
 pub mod ledger;
 
 pub mod api;
+pub mod callback;
 pub mod download;
 pub mod events;
 pub mod pacer;

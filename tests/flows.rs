@@ -69,6 +69,8 @@ impl World {
                 limit: None,
                 collect: true,
                 deadline: None,
+                replays: false,
+                exclusive_key: false,
             },
             told: Arc::default(),
         };
@@ -107,12 +109,13 @@ impl World {
             snapshot,
             ages,
             stop,
+            callbacks: None,
         })
         .await
         .unwrap();
         let store = writer.finish().await.unwrap();
         let ledger = store.view().totals().unwrap();
-        store.close().unwrap();
+        store.close(None).unwrap();
         Story {
             ended,
             ledger,

@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("job", &[]),
     ("manifest", &[]),
     ("pacer", &[]),
+    ("callback", &[]),
     ("emulator", &[]),
     ("model", &["job"]),
     ("events", &["job"]),
@@ -21,12 +22,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("plan", &["manifest", "model", "job"]),
     ("enrol", &["plan", "manifest", "ledger", "job"]),
     // Of `manifest` only the units: rates, limits, numbers at once.
-    ("runner", &["api", "pacer", "download", "ledger", "events", "job", "manifest"]),
+    ("runner", &["api", "callback", "pacer", "download", "ledger", "events", "job", "manifest"]),
     (
         "cli",
         &[
-            "manifest", "plan", "model", "job", "enrol", "api", "pacer", "download", "ledger", "events",
-            "runner", "emulator",
+            "manifest", "plan", "model", "job", "enrol", "api", "callback", "pacer", "download", "ledger",
+            "events", "runner", "emulator",
         ],
     ),
 ];

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use imgbatch::job::{ContentHash, Credits, State};
 use imgbatch::ledger::{
-    Answer, FolderLock, Identity, Intended, Intent, Money, Outcome, Rescue, SavedPicture, Store, Taken,
+    Answer, FolderLock, Identity, Intended, Intent, Money, Outcome, Rescue, SavedPicture, Store, Taken, Via,
 };
 use imgbatch::manifest::{Format, Source};
 use imgbatch::model::Prices;
@@ -35,7 +35,7 @@ fn with_job(n: u32) -> (TempDir, Store) {
 }
 
 fn intent(budget: Option<Credits>) -> Intent {
-    Intent { job: 1, key: "key".into(), body: b"{}".to_vec(), slot: 0, budget }
+    Intent { job: 1, key: "key".into(), body: b"{}".to_vec(), remembered: 20, token: None, budget }
 }
 
 fn intend(store: &Store) -> i64 {
@@ -46,7 +46,13 @@ fn intend(store: &Store) -> i64 {
 }
 
 fn taken() -> Taken {
-    Taken { task: "task-1".into(), estimated: Some(Duration::from_secs(9)), reserved: None, request_id: None }
+    Taken {
+        task: "task-1".into(),
+        estimated: Some(Duration::from_secs(9)),
+        reserved: None,
+        request_id: None,
+        via: Via::Answer,
+    }
 }
 
 /// Brings the job to where its links are known.

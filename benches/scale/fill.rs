@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::bail;
 use imgbatch::job::{ContentHash, Credits};
 use imgbatch::ledger::{
-    Filter, FolderLock, Identity, Intended, Intent, Outcome, Pending, SavedPicture, Store, Taken,
+    Filter, FolderLock, Identity, Intended, Intent, Outcome, Pending, SavedPicture, Store, Taken, Via,
 };
 
 /// Jobs a transaction.
@@ -32,7 +32,7 @@ pub(crate) fn finish_all(out: &Path) -> anyhow::Result<()> {
         }
         transaction.commit()?;
     }
-    Ok(store.close()?)
+    Ok(store.close(None)?)
 }
 
 fn file(job: &Pending) -> String {
@@ -44,7 +44,7 @@ fn finish(store: &Store, pending: &Pending, now: i64) -> anyhow::Result<()> {
     let key = format!("imgbatch-{:032x}", fastrand::u128(..));
     let body = serde_json::to_vec(&pending.request)?;
     let Intended::Durable { attempt, .. } =
-        store.intend(&Intent { job, key, body, slot: job % 20, budget: None })?
+        store.intend(&Intent { job, key, body, remembered: 20, token: None, budget: None })?
     else {
         bail!("no money without a budget");
     };
@@ -53,6 +53,7 @@ fn finish(store: &Store, pending: &Pending, now: i64) -> anyhow::Result<()> {
         estimated: Some(Duration::from_secs(100)),
         reserved: pending.estimate,
         request_id: Some(format!("req-{job:024}")),
+        via: Via::Answer,
     };
     store.record(job, attempt, Outcome::Accepted(taken))?;
     let links = vec![format!("https://files.example/{job:08}/picture.png?signature={:064x}", job)];

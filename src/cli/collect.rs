@@ -43,7 +43,8 @@ pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let key = provider.key()?;
     // Nothing is bought here, so nothing of the manifest is needed.
     let nothing = Selection { only: Some(Only::Unknown), ..Selection::default() };
-    let settings = settings::resolve(&args.pace, &Run::default(), &Prices::published(), &nothing, true)?;
+    let settings =
+        settings::resolve(&args.pace, &Run::default(), &Prices::published(), &nothing, &provider, true)?;
     let resume = format!("imgbatch collect {}", shell_word(&args.out.display().to_string()));
     let emulator = args.emulate.options()?;
     let drive =

@@ -9,8 +9,11 @@ use url::{Host, Url};
 
 use super::Usage;
 use crate::api::{Client, Config};
+use crate::callback::{Addresses, Listener};
 use crate::download::{Downloader, Policy};
 use crate::emulator::{Emulator, Options};
+use crate::manifest::CallbackAddress;
+use crate::runner::Callbacks;
 
 /// Stands for the base URL of the emulator in the process, whose port is
 /// another one each time.
@@ -25,6 +28,15 @@ pub(super) struct Provider {
     pub(super) key_env: String,
     pub(super) key_file: Option<PathBuf>,
     pub(super) private_hosts: bool,
+    /// It is declared to honour idempotency keys.
+    #[serde(default)]
+    pub(super) idempotency: bool,
+    /// Nothing else submits with the key.
+    #[serde(default)]
+    pub(super) exclusive_key: bool,
+    /// Where it may call.
+    #[serde(default)]
+    pub(super) callback: Option<CallbackAddress>,
 }
 
 /// The open doors to a provider.
@@ -56,7 +68,23 @@ impl Provider {
             key_env: provider.api_key_env.clone(),
             key_file: provider.api_key_file.as_ref().map(|path| manifest.resolve(path)),
             private_hosts: provider.allow_private_hosts,
+            idempotency: provider.idempotency,
+            exclusive_key: provider.exclusive_key,
+            // Its fault would have been reported with the manifest's others.
+            callback: manifest.callback.address().ok().flatten(),
         })
+    }
+
+    /// Starts to listen for callbacks, where they are wanted.
+    pub(super) async fn listen(&self) -> anyhow::Result<Option<Callbacks>> {
+        let Some(CallbackAddress { listen, public_url }) = &self.callback else { return Ok(None) };
+        let addresses = Addresses::new(public_url.clone());
+        let (listener, calls) = Listener::start(*listen, addresses.clone()).await.map_err(|error| {
+            Usage::error(format!(
+                "can't listen for callbacks at {listen}: {error}; name another callback.listen"
+            ))
+        })?;
+        Ok(Some(Callbacks { addresses, calls, listener }))
     }
 
     pub(super) fn is_emulator(&self) -> bool {

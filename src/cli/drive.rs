@@ -58,6 +58,12 @@ impl Drive<'_> {
             ..Snapshot::default()
         };
         let ages = self.store.send_ages(pace_window(&self.settings))?;
+        let callbacks = self.provider.listen().await?;
+        if let Some(callbacks) = &callbacks {
+            for (token, job, attempt) in self.store.tokens()? {
+                callbacks.addresses.expect(&token, job, attempt);
+            }
+        }
         let rescue = Rescue::prepare(&folder)?;
         let (ledger, writer) = Ledger::start(self.store);
         let reporter = self.global.reporter();
@@ -72,6 +78,7 @@ impl Drive<'_> {
             snapshot,
             ages,
             stop,
+            callbacks,
         });
         let ended = tokio::select! {
             ended = running => ended?,
@@ -101,7 +108,7 @@ fn finish(
     resume: &str,
 ) -> anyhow::Result<Exit> {
     let view = store.view();
-    let totals = view.totals()?;
+    let totals = store.totals()?;
     let cut_short = ended.halted.is_some() || ended.interrupted || ended.broken.is_some();
     // What a limit or a filter left out is not wanted by this run.
     let pending = match filter {
@@ -110,14 +117,14 @@ fn finish(
     };
     let remains = Remains { pending, ..Remains::of(&totals) };
     let exit = of_run(Some(&ended), &remains);
-    let mut summary = Summary::of(view, store.folder(), exit)?;
+    let mut summary = Summary::of(view, &totals, store.folder(), exit)?;
     summary.count_submissions(&ended);
     let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
     if let Some(error) = ended.broken {
         let error = anyhow::Error::new(error);
         note(&format!("error: the run ended early, and what was accepted is kept: {error:#}\n"));
     }
-    store.close()?;
+    store.close(Some(&totals))?;
     print(&text)?;
     Ok(exit)
 }

@@ -58,8 +58,14 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     let key = provider.key()?;
     let out = source::out_dir(&plan, args.out.as_deref(), args.emulate.emulate);
     let selection = args.select.selection();
-    let settings =
-        settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, mode == Mode::Run)?;
+    let settings = settings::resolve(
+        &args.pace,
+        &plan.manifest().run,
+        plan.prices(),
+        &selection,
+        &provider,
+        mode == Mode::Run,
+    )?;
     // Whatever is wrong with the manifest is said before a folder is made.
     let digest = plan.digest()?;
     let lock = FolderLock::acquire(&out, args.wait)?;

@@ -6,6 +6,7 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::Usage;
+use super::connect::Provider;
 use crate::enrol::{Only, Selection};
 use crate::job::Credits;
 use crate::manifest::Run;
@@ -63,6 +64,7 @@ pub(super) fn resolve(
     run: &Run,
     prices: &Prices,
     selection: &Selection,
+    provider: &Provider,
     collect: bool,
 ) -> anyhow::Result<Settings> {
     let rate = pace.rate.unwrap_or(run.rate);
@@ -83,6 +85,8 @@ pub(super) fn resolve(
         limit: selection.limit,
         collect,
         deadline: pace.time_limit.map(|Period(limit)| Instant::now() + limit),
+        replays: provider.idempotency,
+        exclusive_key: provider.exclusive_key,
     })
 }
 

@@ -20,8 +20,9 @@ pub(super) struct Args {
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     let reader = Reader::open(&args.out)?;
     let view = reader.view();
-    let exit = of_run(None, &Remains::of(&view.totals()?));
-    let summary = Summary::of(view, &args.out, exit)?;
+    let totals = view.totals()?;
+    let exit = of_run(None, &Remains::of(&totals));
+    let summary = Summary::of(view, &totals, &args.out, exit)?;
     let resume = format!(
         "imgbatch run MANIFEST --out {0}    # or: imgbatch collect {0}",
         shell_word(&args.out.display().to_string())

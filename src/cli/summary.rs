@@ -94,9 +94,13 @@ impl Remains {
 }
 
 impl Summary {
-    /// Reads the figures of a ledger.
-    pub(super) fn of(view: View<'_>, folder: &Path, exit: Exit) -> Result<Self, LedgerError> {
-        let totals = view.totals()?;
+    /// Puts the figures of a ledger into words.
+    pub(super) fn of(
+        view: View<'_>,
+        totals: &Totals,
+        folder: &Path,
+        exit: Exit,
+    ) -> Result<Self, LedgerError> {
         let held = view.unknowns()?;
         let name = view.identity()?.map(|identity| identity.name).unwrap_or_default();
         Ok(Self {

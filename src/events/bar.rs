@@ -51,6 +51,10 @@ impl Reporter for Bar {
         self.show(snapshot);
     }
 
+    fn every(&self) -> Option<Duration> {
+        Some(Duration::from_millis(500))
+    }
+
     fn tick(&mut self, snapshot: &Snapshot) {
         self.show(snapshot);
     }

@@ -66,6 +66,20 @@ pub enum Event {
         /// What it may have cost.
         at_risk: Credits,
     },
+    /// A submission of unknown outcome has a task: it is collected.
+    Resolved {
+        /// The job.
+        id: String,
+        /// The provider's task.
+        task: String,
+        /// What resolved it.
+        how: String,
+    },
+    /// The provider does not do what it was said to do.
+    Doubted {
+        /// What it did.
+        why: String,
+    },
     /// The provider asks for patience.
     Throttled {
         /// Submissions wait this long.

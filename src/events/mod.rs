@@ -11,6 +11,7 @@ mod screen;
 mod text;
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 pub use bar::Bar;
 pub use event::{Event, Snapshot};
@@ -23,6 +24,12 @@ pub use text::{bytes, duration, printable};
 pub trait Reporter: Send {
     /// Something happened; `snapshot` is how the run stands after it.
     fn tell(&mut self, event: &Event, snapshot: &Snapshot);
+
+    /// How often [`Reporter::tick`] is worth a wake-up; `None` where only
+    /// events are told, so that a run that waits costs nothing.
+    fn every(&self) -> Option<Duration> {
+        None
+    }
 
     /// Time passed.
     fn tick(&mut self, _snapshot: &Snapshot) {}

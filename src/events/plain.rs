@@ -63,6 +63,12 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
         Event::Unknown { id, why, at_risk } => {
             format!("{} {id}: {}; {at_risk} credits at risk, held", word(35, "unknown"), printable(why))
         }
+        Event::Resolved { id, task, how } => {
+            format!("{} {id}: {how}; {} is collected", word(36, "resolved"), printable(task))
+        }
+        Event::Doubted { why } => {
+            format!("{} keys are not sent again in this folder: {}", word(31, "doubt"), printable(why))
+        }
         Event::Throttled { wait } => {
             format!("{} the provider asks for fewer submissions; {}", word(33, "wait"), duration(*wait))
         }

@@ -112,7 +112,8 @@ impl State {
 
             (S::Submitting, E::Released) => S::Pending,
             (S::Submitting, E::Refused) => S::Failed,
-            (S::Submitting, E::LostTrack) => S::Unknown,
+            // Also when it is asked again under its key, and the answer makes no sense either.
+            (S::Submitting | S::Unknown, E::LostTrack) => S::Unknown,
             (S::Submitting | S::Unknown, E::Accepted) => S::Submitted,
 
             (S::Submitted | S::Ready, E::Completed) => S::Ready,
@@ -232,6 +233,7 @@ mod tests {
             (State::Ready, whole(false), State::Done),
             (State::Ready, whole(true), State::Pending),
             (State::Ready, Event::Changed, State::Ready),
+            (State::Unknown, Event::LostTrack, State::Unknown),
             (State::Unknown, Event::Accepted, State::Submitted),
             (State::Unknown, Event::ResubmitDecided, State::Pending),
             (State::Unknown, given_up(true), State::Pending),

@@ -1,11 +1,11 @@
 //! How many jobs stand where.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::State;
 
 /// Jobs by state, as a user counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Every job of the manifest, skipped ones included, and removed ones
     /// while something paid is under way for them.

@@ -264,6 +264,6 @@ impl Store {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, LedgerError> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, LedgerError> {
     serde_json::to_string(value).map_err(|error| LedgerError::Contradiction(error.to_string()))
 }

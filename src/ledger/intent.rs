@@ -17,8 +17,10 @@ pub struct Intent {
     pub key: String,
     /// The exact bytes to send.
     pub body: Vec<u8>,
-    /// The pacer's slot modulo the limit, for the ring of send times.
-    pub slot: i64,
+    /// The latest send times that the pace needs after a restart.
+    pub remembered: u32,
+    /// Secret part of the callback address in the body.
+    pub token: Option<String>,
     /// Upper bound for what all attempts together may cost.
     pub budget: Option<Credits>,
 }
@@ -77,10 +79,18 @@ impl Store {
                 "UPDATE job SET state = ?2, attempt = ?3, tries = tries + 1, due_at = NULL WHERE seq = ?1",
             )?
             .execute(params![intent.job, next.number(), attempt])?;
-        self.db
-            .prepare_cached("INSERT OR REPLACE INTO send VALUES (?1, ?2)")?
-            .execute(params![intent.slot, at])?;
+        self.remember_send(at, intent.remembered)?;
         Ok(Intended::Durable { attempt, key })
+    }
+
+    /// Notes a submission that is about to leave, and forgets those before the
+    /// latest `remembered`.
+    pub(super) fn remember_send(&self, at: i64, remembered: u32) -> Result<(), LedgerError> {
+        self.db.prepare_cached("INSERT INTO send (at) VALUES (?1)")?.execute([at])?;
+        self.db
+            .prepare_cached("DELETE FROM send WHERE number <= ?1")?
+            .execute([self.db.last_insert_rowid() - i64::from(remembered)])?;
+        Ok(())
     }
 
     /// Takes up the released attempt of the very same bytes, with its key.
@@ -107,8 +117,8 @@ impl Store {
         let intent = fresh.intent;
         self.db
             .prepare_cached(
-                "INSERT INTO attempt (job, number, key, fingerprint, n, body, body_sha256, outcome, intent_at, estimate, cost)
-                 VALUES (?1, 1 + (SELECT count(*) FROM attempt WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, 'open', ?7, ?8, ifnull(?8, 0))",
+                "INSERT INTO attempt (job, number, key, fingerprint, n, body, body_sha256, outcome, intent_at, estimate, cost, token)
+                 VALUES (?1, 1 + (SELECT count(*) FROM attempt WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, 'open', ?7, ?8, ifnull(?8, 0), ?9)",
             )?
             .execute(params![
                 intent.job,
@@ -119,6 +129,7 @@ impl Store {
                 ContentHash::of(&intent.body).as_bytes(),
                 fresh.at,
                 fresh.estimate,
+                intent.token,
             ])?;
         Ok((self.db.last_insert_rowid(), intent.key.clone()))
     }

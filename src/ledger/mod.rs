@@ -6,6 +6,7 @@
 //! request leaves, and a state changes only through `State::next`.
 
 mod claim;
+mod doubt;
 mod enrol;
 mod error;
 mod files;
@@ -24,13 +25,14 @@ mod writer;
 use rusqlite::Connection;
 
 pub use claim::{Filter, InFlight, Pending};
+pub use doubt::{Candidate, Held, Nameless};
 pub use enrol::{Known, Origin};
 pub use error::LedgerError;
 pub use files::{Kept, Move};
 pub use intent::{Intended, Intent};
 pub use money::Money;
 pub use open::{FILE_NAME, FolderLock};
-pub use outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, ToFetch};
+pub use outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, ToFetch, Via};
 pub use read::{FailureRow, Matcher, Purchase, Reader, Totals, UnknownRow, View};
 pub use rescue::Rescue;
 pub use resolve::Decision;
@@ -42,6 +44,8 @@ pub use writer::{Ledger, Writer};
 pub struct Store {
     db: Connection,
     lock: FolderLock,
+    /// Rows this connection had changed when the last run's figures still held.
+    changes_at_open: u64,
 }
 
 impl Store {

@@ -19,6 +19,48 @@ pub struct Taken {
     pub reserved: Option<Credits>,
     /// What support asks for.
     pub request_id: Option<String>,
+    /// How the ledger comes to know it.
+    #[serde(default)]
+    pub via: Via,
+}
+
+/// How the ledger came to know the task of an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// The answer to the submission named it.
+    #[default]
+    Answer,
+    /// The same key and bytes were sent again, and the provider said that
+    /// this is the task of their first arrival.
+    Replay,
+    /// The same key and bytes were sent again, and the provider named a task
+    /// without saying so: the first arrival, or a second bill. What the
+    /// earlier one may have cost stays reserved.
+    FreshReplay,
+    /// A callback named it under the attempt's secret address, and a read
+    /// confirmed it.
+    Callback,
+    /// The only task of the provider's list that the attempt can have made.
+    List,
+    /// A person said so.
+    Person,
+}
+
+impl Via {
+    /// The kind of the decision that stands in the ledger; `None` where
+    /// nothing was decided.
+    #[must_use]
+    pub fn decision(self) -> Option<&'static str> {
+        match self {
+            Self::Answer => None,
+            Self::Replay => Some("adopted: replayed"),
+            Self::FreshReplay => Some("adopted: sent again, possibly billed twice"),
+            Self::Callback => Some("adopted: callback"),
+            Self::List => Some("adopted: task list"),
+            Self::Person => Some("adopt"),
+        }
+    }
 }
 
 /// Facts about an answer that was not an acceptance.

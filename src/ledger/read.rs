@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
 
 use super::claim::{Filter, request_of};
 use super::enrol::{Known, Origin};
@@ -38,7 +39,7 @@ pub struct View<'a> {
 }
 
 /// The figures of a whole ledger.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     /// Jobs by state.
     pub jobs: Tally,
@@ -69,6 +70,15 @@ pub struct Totals {
     pub throttled: u64,
     /// When the first link of a picture that is not here dies.
     pub next_expiry: Option<i64>,
+}
+
+/// The key under which a run that ended cleanly leaves its figures.
+pub(super) const TOTALS: &str = "totals";
+
+/// The figures that the last run left; they hold until something is written.
+/// Those that another version wrote, and that can't be read, are summed up anew.
+pub(super) fn kept_totals(db: &Connection) -> Result<Option<Totals>, LedgerError> {
+    Ok(meta(db, TOTALS)?.and_then(|json| serde_json::from_str(&json).ok()))
 }
 
 /// What a run would buy.
@@ -136,6 +146,10 @@ impl Matcher {
 impl<'a> View<'a> {
     pub(super) fn new(db: &'a Connection) -> Self {
         Self { db }
+    }
+
+    pub(super) fn db(self) -> &'a Connection {
+        self.db
     }
 
     /// Whose folder this is.
@@ -264,8 +278,18 @@ impl<'a> View<'a> {
         money::committed(self.db)
     }
 
-    /// The figures of the whole ledger.
+    /// The figures of the whole ledger: those that the last run left where it
+    /// ended cleanly, else summed up.
     pub fn totals(self) -> Result<Totals, LedgerError> {
+        let running = meta(self.db, "open")?.is_some();
+        match kept_totals(self.db)?.filter(|_| !running) {
+            Some(totals) => Ok(totals),
+            None => self.sum_up(),
+        }
+    }
+
+    /// Every table in one pass.
+    fn sum_up(self) -> Result<Totals, LedgerError> {
         let mut totals = Totals { jobs: self.tally()?, ..Totals::default() };
         self.add_images(&mut totals)?;
         self.add_attempts(&mut totals)?;
@@ -310,9 +334,10 @@ impl<'a> View<'a> {
 
     fn add_attempts(self, totals: &mut Totals) -> Result<(), LedgerError> {
         let row: [i64; 6] = self.db.query_row(
-            "SELECT ifnull(sum(cost) FILTER (WHERE outcome = 'accepted'), 0),
-                    ifnull(sum(cost) FILTER (WHERE outcome IN ('open', 'unknown')), 0),
-                    ifnull(sum(cost) FILTER (WHERE outcome NOT IN ('accepted', 'open', 'unknown')), 0),
+            // What an earlier arrival of a replayed key may have cost is at risk, whatever became of the other.
+            "SELECT ifnull(sum(cost - doubt) FILTER (WHERE outcome = 'accepted'), 0),
+                    ifnull(sum(doubt), 0) + ifnull(sum(cost - doubt) FILTER (WHERE outcome IN ('open', 'unknown')), 0),
+                    ifnull(sum(cost - doubt) FILTER (WHERE outcome NOT IN ('accepted', 'open', 'unknown')), 0),
                     ifnull(sum(sends), 0), count(task), ifnull(sum(throttled), 0) FROM attempt",
             [],
             |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::outcome::{Answer, Outcome, Recorded, SavedPicture, Taken};
+use super::outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, Via};
 use super::start::now_ms;
 use super::{LedgerError, Store};
 use crate::job::{Credits, Event, Fingerprint, State};
@@ -218,8 +218,11 @@ impl Store {
         let next = case.state.next(Event::Accepted)?;
         self.db
             .prepare_cached(
+                // The right side of each assignment sees the row as it was: an earlier arrival's hold becomes the doubt.
                 "UPDATE attempt SET outcome = 'accepted', answered_at = ?2, task = ?3, estimated_s = ?4, reserved = ?5,
-                 request_id = ?6, cost = coalesce(?5, estimate, 0), body = NULL, response = NULL, why = NULL WHERE id = ?1",
+                 request_id = ifnull(?6, request_id), doubt = doubt + CASE WHEN ?7 THEN cost ELSE 0 END,
+                 cost = coalesce(?5, estimate, 0) + doubt + CASE WHEN ?7 THEN cost ELSE 0 END,
+                 body = NULL, response = NULL, why = NULL WHERE id = ?1",
             )?
             .execute(params![
                 case.attempt,
@@ -227,9 +230,13 @@ impl Store {
                 taken.task,
                 taken.estimated.map(|estimated| estimated.as_secs() as i64),
                 taken.reserved.map(Credits::micro),
-                taken.request_id
+                taken.request_id,
+                taken.via == Via::FreshReplay
             ])?;
         self.set_state(case.job, next)?;
+        if let Some(kind) = taken.via.decision() {
+            self.decided(case.job, Some(case.attempt), kind, Some(&taken.task))?;
+        }
         Ok(case.now(next))
     }
 
@@ -244,7 +251,7 @@ impl Store {
         self.db
             .prepare_cached(
                 "UPDATE attempt SET outcome = 'completed', ended_at = ?2, used = ifnull(?3, used),
-                 cost = coalesce(?3, used, reserved, estimate, 0) WHERE id = ?1",
+                 cost = coalesce(?3, used, reserved, estimate, 0) + doubt WHERE id = ?1",
             )?
             .execute(params![case.attempt, case.at, used.map(Credits::micro)])?;
         let mut insert = self.db.prepare_cached(
@@ -268,7 +275,7 @@ impl Store {
         let next = case.state.next(Event::TaskFailed { again: again.is_some() || case.outdated })?;
         self.db
             .prepare_cached(
-                "UPDATE attempt SET outcome = 'failed', ended_at = ?2, why = ?3, cost = 0 WHERE id = ?1",
+                "UPDATE attempt SET outcome = 'failed', ended_at = ?2, why = ?3, cost = doubt WHERE id = ?1",
             )?
             .execute(params![case.attempt, case.at, answer.to_string()])?;
         self.db

@@ -73,7 +73,7 @@ impl Rescue {
             text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
         let mut rescued = 0;
         for entry in entries {
-            rescued += usize::from(store.transaction(|store| store.replay(&entry))?);
+            rescued += usize::from(store.transaction(|store| store.replay_rescued(&entry))?);
         }
         OpenOptions::new()
             .write(true)
@@ -90,7 +90,7 @@ impl Rescue {
 
 impl Store {
     /// False where the ledger already knows: a replay may itself be cut short.
-    fn replay(&self, entry: &Entry) -> Result<bool, LedgerError> {
+    fn replay_rescued(&self, entry: &Entry) -> Result<bool, LedgerError> {
         if !self.attempt_is_undecided(entry.attempt)? {
             return Ok(false);
         }

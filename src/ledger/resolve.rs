@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::outcome::{Answer, Outcome, Taken};
+use super::outcome::{Answer, Outcome, Taken, Via};
 use super::record::state_of;
 use super::{LedgerError, Store};
 use crate::job::{Event, State};
@@ -83,9 +83,14 @@ impl Store {
     }
 
     fn adopt(&self, job: i64, attempt: i64, task: &str) -> Result<(), LedgerError> {
-        let taken = Taken { task: task.to_owned(), estimated: None, reserved: None, request_id: None };
-        self.record(job, attempt, Outcome::Accepted(taken))?;
-        self.decided(job, Some(attempt), "adopt", Some(task))
+        let taken = Taken {
+            task: task.to_owned(),
+            estimated: None,
+            reserved: None,
+            request_id: None,
+            via: Via::Person,
+        };
+        self.record(job, attempt, Outcome::Accepted(taken)).map(drop)
     }
 
     fn end(&self, attempt: i64, outcome: &str, free: bool) -> Result<(), LedgerError> {

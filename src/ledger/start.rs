@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{FolderLock, LedgerError, Rescue, Store, open};
+use super::enrol::json;
+use super::{FolderLock, LedgerError, Rescue, Store, Totals, open, read};
 use crate::job::ContentHash;
 
 /// What a folder belongs to. Another name or base URL is another run.
@@ -37,7 +38,7 @@ impl Store {
             return Err(LedgerError::Missing(lock.folder().to_owned()));
         }
         let db = open::for_writing(lock.folder())?;
-        let store = Self { db, lock };
+        let mut store = Self { db, lock, changes_at_open: 0 };
         if let Some(identity) = identity {
             store.transaction(|store| store.check_identity(identity))?;
         }
@@ -45,15 +46,44 @@ impl Store {
         let rescued = Rescue::replay(&store)?;
         let held = store.transaction(|store| {
             store.set_meta("open", "1")?;
+            if unclean {
+                store.forget(read::TOTALS)?;
+            }
             store.hold_open_attempts()
         })?;
+        if rescued == 0 && held == 0 {
+            store.changes_at_open = store.db.total_changes();
+        }
         Ok((store, Start { unclean, rescued, held }))
     }
 
-    /// Marks the end of the run and folds the log into `ledger.db`, so that
-    /// copying that one file is enough.
-    pub fn close(self) -> Result<(), LedgerError> {
-        self.db.execute("DELETE FROM meta WHERE key = 'open'", [])?;
+    /// The figures of the whole ledger. Those of the last run are given where
+    /// nothing was written since: summing up a million jobs takes a second.
+    pub fn totals(&self) -> Result<Totals, LedgerError> {
+        if self.is_as_opened()
+            && let Some(totals) = read::kept_totals(&self.db)?
+        {
+            return Ok(totals);
+        }
+        self.view().totals()
+    }
+
+    fn is_as_opened(&self) -> bool {
+        self.db.total_changes() == self.changes_at_open
+    }
+
+    /// Marks the end of the run, keeps its figures where they are given, and
+    /// folds the log into `ledger.db`, so that copying that one file is enough.
+    pub fn close(self, totals: Option<&Totals>) -> Result<(), LedgerError> {
+        let as_opened = self.is_as_opened();
+        self.transaction(|store| {
+            match totals {
+                Some(totals) => store.set_meta(read::TOTALS, &json(totals)?)?,
+                None if as_opened => {}
+                None => store.forget(read::TOTALS)?,
+            }
+            store.forget("open")
+        })?;
         // The sum of the folder is right without it; a reader may hold the log.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         self.db.close().map_err(|(_, error)| error.into())
@@ -65,7 +95,7 @@ impl Store {
         if start.unclean {
             return self.db.close().map_err(|(_, error)| error.into());
         }
-        self.close()
+        self.close(None)
     }
 
     /// A folder in which nothing was ever bought belongs to whoever comes: a
@@ -132,7 +162,7 @@ impl Store {
     pub fn set_enrolled_digest(&self, digest: Option<ContentHash>) -> Result<(), LedgerError> {
         match digest {
             Some(digest) => self.set_meta("manifest", &digest.to_string()),
-            None => Ok(self.db.execute("DELETE FROM meta WHERE key = 'manifest'", []).map(drop)?),
+            None => self.forget("manifest"),
         }
     }
 
@@ -146,13 +176,20 @@ impl Store {
         ages.map(|at| Ok(Duration::from_millis((now - at?).max(0) as u64))).collect()
     }
 
-    fn meta(&self, key: &str) -> Result<Option<String>, LedgerError> {
+    pub(super) fn meta(&self, key: &str) -> Result<Option<String>, LedgerError> {
         meta(&self.db, key)
     }
 
-    fn set_meta(&self, key: &str, value: &str) -> Result<(), LedgerError> {
-        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", params![key, value])?;
+    pub(super) fn set_meta(&self, key: &str, value: &str) -> Result<(), LedgerError> {
+        self.db.execute(
+            "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+            params![key, value],
+        )?;
         Ok(())
+    }
+
+    fn forget(&self, key: &str) -> Result<(), LedgerError> {
+        Ok(self.db.execute("DELETE FROM meta WHERE key = ?1", [key]).map(drop)?)
     }
 }
 

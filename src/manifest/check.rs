@@ -16,6 +16,9 @@ pub(super) fn file(file: &File, complete: bool, document: &Document, problems: &
     checks.header(file, complete);
     checks.provider(&file.provider);
     checks.run(&file.run);
+    if let Err((key, message)) = file.callback.address() {
+        checks.refuse(&["callback".into(), key.into()], message, None);
+    }
     for job in &file.jobs {
         if checks.problems.is_full() {
             return;

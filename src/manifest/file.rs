@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::callback::Callback;
 use super::job::{Count, Job};
 use super::units::{Budget, Period, Posts, Rate, StopAfter};
 
@@ -22,6 +23,8 @@ pub(super) struct File {
     pub(super) provider: Provider,
     /// How to run; never part of a job's identity.
     pub(super) run: Run,
+    /// Where the provider may call when a task ends.
+    pub(super) callback: Callback,
     /// Merged into every job.
     pub(super) defaults: Defaults,
     /// Variables for all templates.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::callback::Callback;
 use super::check;
 use super::decode::decode;
 use super::diagnostics::{Diagnostic, Diagnostics};
@@ -28,6 +29,8 @@ pub struct Manifest {
     pub provider: Provider,
     /// How to run.
     pub run: Run,
+    /// Where the provider may call when a task ends.
+    pub callback: Callback,
     /// Merged into every job.
     pub defaults: Defaults,
     /// Variables for all templates.
@@ -130,6 +133,7 @@ fn finish(source: &Source, document: Document, file: Option<Decoded>, faults: Ve
             name: file.name,
             provider: file.provider,
             run: file.run,
+            callback: file.callback,
             defaults: file.defaults,
             vars: file.vars,
             jobs: file.jobs,
@@ -158,6 +162,7 @@ fn file_of(mut tree: Node) -> (Option<Decoded>, Vec<Fault>) {
     let jobs = tree.take("jobs");
     let provider = section(&mut tree, "provider", &mut faults);
     let run = section(&mut tree, "run", &mut faults);
+    let callback = section(&mut tree, "callback", &mut faults);
     let before = faults.len();
     let file: Option<File> = decode(&mut tree, &mut faults, LIMIT);
     let complete = faults.len() == before;
@@ -168,7 +173,7 @@ fn file_of(mut tree: Node) -> (Option<Decoded>, Vec<Fault>) {
             vec![]
         }
     };
-    let file = file.map(|file| File { provider, run, jobs, ..file });
+    let file = file.map(|file| File { provider, run, callback, jobs, ..file });
     (file.map(|file| Decoded { file, complete }), faults)
 }
 

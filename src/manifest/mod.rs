@@ -7,6 +7,7 @@
 pub mod units;
 
 mod axis;
+mod callback;
 mod check;
 mod decode;
 mod diagnostics;
@@ -23,6 +24,7 @@ mod toml;
 mod yaml;
 
 pub use axis::{Assignment, Axes, Axis, AxisValue};
+pub use callback::{Callback, CallbackAddress};
 pub use diagnostics::{Diagnostic, Diagnostics, Location, Severity};
 pub use file::{Defaults, Provider, Run};
 pub use job::{Count, Flag, Job, Prompts};

@@ -18,15 +18,20 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::clock::Clock;
 use super::fetch::{Fetch, Fetched};
 use super::halt::{Halt, Watch};
+use super::ladder::{Adopted, Ladder};
+use super::listing::{Listing, NoListing};
 use super::look::{Found, Watched};
 use super::queues::{Due, Queues};
+use super::replay::{Replay, Replayed};
 use super::schedule::first_look;
 use super::settings::{Settings, Stop, posts_on_the_wire};
 use super::shared::Shared;
 use super::submit::{Order, Submitted, Unstaged};
-use super::{Ended, RunError, Setup};
+use super::{Callbacks, Ended, RunError, Setup};
+use crate::api::LookError;
+use crate::callback::Call;
 use crate::events::{Event, Reporter, Snapshot};
-use crate::ledger::{LedgerError, Pending};
+use crate::ledger::{Held, LedgerError, Pending};
 use crate::pacer::{Gate, Pacer};
 
 /// Pending jobs loaded at once; more wait in the ledger.
@@ -49,9 +54,6 @@ const EXPIRY_MARGIN_MS: i64 = 2 * 60 * 60 * 1000;
 /// Room for the send time of every submission on the wire, twice.
 const SENDS: usize = 1024;
 
-/// How often the display learns that time passes.
-const TICK: Duration = Duration::from_millis(500);
-
 /// A finished step.
 pub(super) enum Step {
     Reloaded(Box<Result<Option<Pending>, LedgerError>>),
@@ -59,6 +61,23 @@ pub(super) enum Step {
     Submitted(Box<Order>, Instant, Box<Submitted>),
     Looked(Vec<(Watched, Found)>),
     Fetched(Box<Fetch>, Box<Fetched>),
+    Replayed(Box<Replay>, Instant, Box<Replayed>),
+    Proved(Result<(), LookError>),
+    Listed(Box<Result<Listing, NoListing>>),
+    Called(i64, i64, String, Box<Result<(), LedgerError>>),
+    Adopted(Box<Held>, Box<Adopted>),
+}
+
+/// How much a provider is trusted with after a row of unknown outcomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    Full,
+    /// A free read at this time says whether it is back.
+    ProveAt(Instant),
+    /// That read is under way.
+    Proving,
+    /// One submission at a time, until one is answered with sense.
+    OneByOne,
 }
 
 /// One run.
@@ -73,10 +92,13 @@ pub(super) struct Driver {
     pub(super) watch: Watch,
     pub(super) queues: Queues,
     pub(super) ended: Ended,
-    steps: FuturesUnordered<BoxFuture<'static, Step>>,
+    pub(super) ladder: Ladder,
+    pub(super) trust: Trust,
+    callbacks: Option<Callbacks>,
+    pub(super) steps: FuturesUnordered<BoxFuture<'static, Step>>,
     sends: mpsc::Receiver<(u64, Instant)>,
     stop: watch::Receiver<Stop>,
-    stopping: Stop,
+    pub(super) stopping: Stop,
     /// The last pending job that was loaded.
     cursor: i64,
     /// No pending job is left in the ledger.
@@ -96,11 +118,31 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(setup: Setup, clock: Clock) -> Self {
-        let Setup { client, downloader, ledger, rescue, folder, settings, reporter, snapshot, ages, stop } =
-            setup;
+        let Setup {
+            client,
+            downloader,
+            ledger,
+            rescue,
+            folder,
+            settings,
+            reporter,
+            snapshot,
+            ages,
+            stop,
+            callbacks,
+        } = setup;
         let (sending, sends) = mpsc::channel(SENDS);
-        let one_by_one = AtomicBool::new(false);
-        let shared = Shared { client, downloader, ledger, rescue, folder, clock, sends: sending, one_by_one };
+        let shared = Shared {
+            client,
+            downloader,
+            ledger,
+            rescue,
+            folder,
+            clock,
+            sends: sending,
+            addresses: callbacks.as_ref().map(|callbacks| callbacks.addresses.clone()),
+            one_by_one: AtomicBool::new(false),
+        };
         Self {
             shared: Arc::new(shared),
             pacer: Pacer::new(settings.limits, &ages),
@@ -109,6 +151,9 @@ impl Driver {
             watch: Watch::new(settings.stop_after, snapshot.jobs.total, snapshot.jobs.unknown),
             queues: Queues::default(),
             ended: Ended::default(),
+            ladder: Ladder::default(),
+            trust: Trust::Full,
+            callbacks,
             steps: FuturesUnordered::new(),
             stopping: Stop::No,
             cursor: 0,
@@ -131,7 +176,8 @@ impl Driver {
 
     pub(super) async fn run(mut self) -> Result<Ended, RunError> {
         self.resume().await?;
-        let mut tick = interval(TICK);
+        let every = self.reporter.every();
+        let mut tick = interval(every.unwrap_or(Duration::MAX));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.mind_the_deadline();
@@ -146,8 +192,9 @@ impl Driver {
                 Ok(()) = self.stop.changed() => self.on_stop(),
                 Some((slot, at)) = self.sends.recv() => self.pacer.sent(slot, at),
                 Some(step) = self.steps.next() => self.on_step(step),
+                Some(call) = heard(&mut self.callbacks) => self.on_call(call),
                 () = sleep_until(alarm), if wake.is_some() => {}
-                _ = tick.tick() => self.on_tick(),
+                _ = tick.tick(), if every.is_some() => self.on_tick(),
             }
         }
         self.reporter.finish();
@@ -165,11 +212,11 @@ impl Driver {
         for task in in_flight {
             let due = task.accepted_at + first_look(task.estimated).as_millis() as i64;
             let at = self.shared.clock.instant(due);
-            self.queues.later(at, Due::Look(Box::new(Watched::new(task))));
+            self.queues.look_later(at, Watched::new(task));
         }
         self.queues.fetch(ready, 0);
         self.tell(&Event::Started { collecting: collecting as u64 });
-        Ok(())
+        self.resume_ladder().await
     }
 
     /// Loads more pending jobs when few are left in memory.
@@ -208,9 +255,10 @@ impl Driver {
         let looks = self.start_looks();
         self.start_reloads();
         self.start_staging();
+        let ladder = self.start_ladder();
         let submissions = self.start_submissions();
         let deadline = self.settings.deadline.filter(|_| self.stopping == Stop::No);
-        [timers, fetches, looks, submissions, deadline].into_iter().flatten().min()
+        [timers, fetches, looks, ladder, submissions, deadline].into_iter().flatten().min()
     }
 
     /// What is paid comes first.
@@ -272,8 +320,18 @@ impl Driver {
     }
 
     fn start_submissions(&mut self) -> Option<Instant> {
-        while !self.queues.orders.is_empty() && !self.may_not_submit() && self.has_room() {
-            if let Some(halt) = self.disk_is_short() {
+        while self.has_next() && self.has_room() {
+            match self.trust {
+                Trust::ProveAt(at) if at > Instant::now() => return Some(at),
+                Trust::ProveAt(_) => self.prove(),
+                Trust::Full | Trust::Proving | Trust::OneByOne => {}
+            }
+            if self.trust == Trust::Proving {
+                return None;
+            }
+            if !self.has_replay()
+                && let Some(halt) = self.disk_is_short()
+            {
                 // Downloads under way free nothing, but they end what is needed.
                 if self.in_flight + self.queues.backlog() + self.fetching == 0 {
                     self.halt(halt);
@@ -284,24 +342,66 @@ impl Driver {
                 Ok(slot) => slot,
                 Err(until) => return until,
             };
-            let Some(order) = self.queues.orders.pop_front() else { break };
-            self.posting += 1;
-            self.in_flight += 1;
-            let (shared, budget) = (Arc::clone(&self.shared), self.settings.budget);
-            let ring = (slot % u64::from(self.settings.limits.count)) as i64;
-            self.steps.push(Box::pin(async move {
-                let begun = Instant::now();
-                let submitted = shared.submit(&order, slot, ring, budget).await;
-                // Whatever happened, the slot is used up.
-                shared.sending(slot, begun);
-                Step::Submitted(Box::new(order), begun, Box::new(submitted))
-            }));
+            self.post(slot);
         }
         None
     }
 
+    /// Whether anything may be sent: what is asked again comes first.
+    fn has_next(&mut self) -> bool {
+        self.has_replay() || !(self.queues.orders.is_empty() || self.may_not_submit())
+    }
+
+    fn has_replay(&mut self) -> bool {
+        let (ladder, wanted) = (&self.ladder, self.settings.replays);
+        self.queues.replays.retain(|replay| wanted && ladder.holds(replay.held.attempt));
+        !self.queues.replays.is_empty() && self.may_replay()
+    }
+
+    fn may_replay(&self) -> bool {
+        self.stopping == Stop::No
+            && self.ended.broken.is_none()
+            && !self.ended.halted.as_ref().is_some_and(Halt::forbids_replays)
+    }
+
+    fn post(&mut self, slot: u64) {
+        let replay = if self.may_replay() { self.queues.replays.pop_front() } else { None };
+        let remembered = self.settings.limits.count;
+        let (shared, budget) = (Arc::clone(&self.shared), self.settings.budget);
+        let step: BoxFuture<'static, Step> = if let Some(replay) = replay {
+            Box::pin(async move {
+                let begun = Instant::now();
+                let replayed = shared.replay(&replay.held, slot, remembered).await;
+                shared.sending(slot, begun);
+                Step::Replayed(Box::new(replay), begun, Box::new(replayed))
+            })
+        } else if let Some(order) = self.queues.orders.pop_front() {
+            Box::pin(async move {
+                let begun = Instant::now();
+                let submitted = shared.submit(&order, slot, remembered, budget).await;
+                // Whatever happened, the slot is used up.
+                shared.sending(slot, begun);
+                Step::Submitted(Box::new(order), begun, Box::new(submitted))
+            })
+        } else {
+            return;
+        };
+        self.posting += 1;
+        self.in_flight += 1;
+        self.steps.push(step);
+    }
+
+    fn prove(&mut self) {
+        self.trust = Trust::Proving;
+        let shared = Arc::clone(&self.shared);
+        self.steps.push(Box::pin(async move { Step::Proved(shared.client.credits().await.map(drop)) }));
+    }
+
     fn has_room(&self) -> bool {
-        let posts = posts_on_the_wire(self.settings.posts, self.pacer.rate(), self.post_duration);
+        let posts = match self.trust {
+            Trust::Full => posts_on_the_wire(self.settings.posts, self.pacer.rate(), self.post_duration),
+            Trust::ProveAt(_) | Trust::Proving | Trust::OneByOne => 1,
+        };
         let working = self.working();
         let money = !self.waits_for_money || working == 0;
         money && self.posting < posts && working < self.pacer.in_flight() as usize && !self.downloads_lag()
@@ -333,7 +433,9 @@ impl Driver {
         }
         let submitted = self.may_not_submit() || (self.exhausted && self.queues.nothing_to_submit());
         let collected = !self.settings.collect || self.queues.only_overdue() || self.ended.broken.is_some();
-        self.stopping == Stop::Leave || (submitted && collected)
+        let resolved = self.ended.broken.is_some()
+            || (self.ladder.is_done() && (!self.may_replay() || self.queues.nothing_to_replay()));
+        self.stopping == Stop::Leave || (submitted && collected && resolved)
     }
 
     fn on_stop(&mut self) {
@@ -394,6 +496,14 @@ impl Driver {
                 self.fetching -= 1;
                 self.on_fetched(*fetch, *fetched);
             }
+            Step::Replayed(replay, begun, replayed) => {
+                self.posting -= 1;
+                self.on_replayed(*replay, begun, *replayed);
+            }
+            Step::Proved(proof) => self.on_proved(proof),
+            Step::Listed(listed) => self.on_listed(*listed),
+            Step::Called(job, attempt, task, stored) => self.on_called(job, attempt, task, *stored),
+            Step::Adopted(held, adopted) => self.on_adopted(*held, *adopted),
         }
     }
 
@@ -419,5 +529,13 @@ impl Driver {
         tracing::info!(?event);
         self.snapshot.elapsed = self.shared.clock.elapsed();
         self.reporter.tell(event, &self.snapshot);
+    }
+}
+
+/// Waits for a callback; for ever where none is listened for.
+async fn heard(callbacks: &mut Option<Callbacks>) -> Option<Call> {
+    match callbacks {
+        Some(callbacks) => callbacks.calls.recv().await,
+        None => std::future::pending().await,
     }
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 use crate::download::{Format, hash, relocate, sweep, verify};
 use crate::ledger::{Answer, Kept, LedgerError, Move, Outcome, SavedPicture, Store, ToFetch};
@@ -123,16 +125,44 @@ fn adopt(store: &Store, picture: &ToFetch) -> Result<bool, LedgerError> {
     Ok(false)
 }
 
-/// Finds recorded pictures that are gone or cut short.
+/// Pictures that are compared at once, and how many such lots may wait.
+const LOT: usize = 4096;
+const LOTS: usize = 4;
+
+/// Recorded pictures that are gone or cut short, by job and attempt. One
+/// thread reads the ledger, another the folder: each has its own to wait for.
+fn find_missing(store: &Store) -> Result<BTreeMap<(i64, i64), Vec<Kept>>, LedgerError> {
+    let (lots, compare) = mpsc::sync_channel::<Vec<Kept>>(LOTS);
+    let root = store.folder();
+    thread::scope(|scope| {
+        let comparing = scope.spawn(move || {
+            let mut missing: BTreeMap<(i64, i64), Vec<Kept>> = BTreeMap::new();
+            for kept in compare.into_iter().flatten().filter(|kept| !is_whole(root, kept)) {
+                missing.entry((kept.job, kept.attempt)).or_default().push(kept);
+            }
+            missing
+        });
+        let mut lot = Vec::with_capacity(LOT);
+        store.each_kept(|kept| {
+            lot.push(kept);
+            if lot.len() == LOT {
+                // It ends only after this sender is gone.
+                let _ = lots.send(std::mem::replace(&mut lot, Vec::with_capacity(LOT)));
+            }
+        })?;
+        let _ = lots.send(lot);
+        drop(lots);
+        comparing.join().map_err(|_| LedgerError::Contradiction("comparing files was interrupted".into()))
+    })
+}
+
+fn is_whole(root: &Path, kept: &Kept) -> bool {
+    fs::metadata(root.join(&kept.path)).is_ok_and(|file| file.is_file() && file.len() == kept.bytes)
+}
+
+/// Orders recorded pictures that are gone or cut short to be fetched again.
 fn miss(store: &Store, now_ms: i64, reconciled: &mut Reconciled) -> Result<(), LedgerError> {
-    let mut missing: BTreeMap<(i64, i64), Vec<Kept>> = BTreeMap::new();
-    store.each_kept(|kept| {
-        let whole = fs::metadata(store.folder().join(&kept.path))
-            .is_ok_and(|file| file.is_file() && file.len() == kept.bytes);
-        if !whole {
-            missing.entry((kept.job, kept.attempt)).or_default().push(kept);
-        }
-    })?;
+    let missing = find_missing(store)?;
     for ((job, attempt), pictures) in missing {
         let alive = pictures.iter().any(|picture| picture.expires_at > now_ms);
         for picture in &pictures {

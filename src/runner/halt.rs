@@ -37,6 +37,11 @@ pub enum Halt {
 }
 
 impl Halt {
+    /// Asking again under an old key is pointless as well.
+    pub(super) fn forbids_replays(&self) -> bool {
+        matches!(self, Self::Balance(_) | Self::Key(_) | Self::Unreachable(_) | Self::Provider(_))
+    }
+
     /// What happened and what to do about it.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -151,9 +156,14 @@ impl Watch {
             return (None, halt);
         }
         self.unknown_row = 0;
+        (Some(self.unknown_wait()), halt)
+    }
+
+    /// The next, longer wait for an API that may be gone.
+    pub(super) fn unknown_wait(&mut self) -> Duration {
         let wait = UNKNOWN_WAITS[self.unknown_waits.min(UNKNOWN_WAITS.len() - 1)];
         self.unknown_waits += 1;
-        (Some(wait), halt)
+        wait
     }
 
     /// A job ended.

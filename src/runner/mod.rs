@@ -9,9 +9,12 @@ mod driver;
 mod fetch;
 mod files;
 mod halt;
+mod ladder;
+mod listing;
 mod look;
 mod outcomes;
 mod queues;
+mod replay;
 mod schedule;
 mod settings;
 mod shared;
@@ -21,9 +24,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::api::Client;
+use crate::callback::{Addresses, Call, Listener};
 use crate::download::Downloader;
 use crate::events::{Reporter, Snapshot};
 use crate::ledger::{Ledger, LedgerError, Rescue};
@@ -54,6 +58,19 @@ pub struct Setup {
     pub ages: Vec<Duration>,
     /// What the run is told from outside.
     pub stop: watch::Receiver<Stop>,
+    /// Where callbacks are heard, if anywhere.
+    pub callbacks: Option<Callbacks>,
+}
+
+/// The provider may call when a task ends.
+#[derive(Debug)]
+pub struct Callbacks {
+    /// The secret addresses that are handed out.
+    pub addresses: Addresses,
+    /// What is heard there.
+    pub calls: mpsc::Receiver<Call>,
+    /// Hears as long as it lives.
+    pub listener: Listener,
 }
 
 impl fmt::Debug for Setup {

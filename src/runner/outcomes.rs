@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::driver::Driver;
+use super::driver::{Driver, Trust};
 use super::fetch::{Fetch, Fetched, Next, after_failure};
 use super::halt::Halt;
 use super::look::{Found, Watched};
@@ -15,7 +15,7 @@ use crate::api::LookError;
 use crate::download::FetchError;
 use crate::events::Event;
 use crate::job::State;
-use crate::ledger::{Answer, InFlight, Money, Pending, Recorded, SavedPicture, Taken};
+use crate::ledger::{Answer, Held, InFlight, Money, Pending, Recorded, SavedPicture, Taken};
 use crate::pacer::backoff;
 
 /// A picture's usual length, for the room a disk needs (a 2K PNG).
@@ -46,11 +46,11 @@ impl Driver {
 
     pub(super) fn on_submitted(&mut self, order: Order, begun: Instant, submitted: Submitted) {
         match submitted {
-            Submitted::Taken { recorded, attempt, taken } => self.on_taken(&order, &recorded, attempt, taken),
+            Submitted::Taken { recorded, attempt, taken } => self.on_taken(&order, recorded, attempt, taken),
             Submitted::Refused { recorded, answer } => {
                 self.in_flight -= 1;
                 self.ended.sent += 1;
-                self.watch.answered();
+                self.answered();
                 self.moved(State::Pending, &recorded);
                 self.tell(&Event::Failed { id: recorded.id, code: answer.code, message: answer.message });
                 self.job_ended(true);
@@ -59,10 +59,11 @@ impl Driver {
                 self.in_flight -= 1;
                 self.on_again(order, begun, again);
             }
-            Submitted::Unknown { recorded, why, retry_after } => {
+            Submitted::Unknown { recorded, attempt, why, retry_after } => {
                 self.ended.sent += 1;
                 self.in_flight -= 1;
-                self.on_unknown(&order, recorded, why, retry_after);
+                let held = self.held(order, attempt, begun);
+                self.on_unknown(held, &recorded, why, retry_after);
             }
             Submitted::NoMoney(money) => {
                 self.in_flight -= 1;
@@ -73,6 +74,12 @@ impl Driver {
                 self.broken(error);
             }
         }
+    }
+
+    /// The provider answered a submission with sense.
+    pub(super) fn answered(&mut self) {
+        self.watch.answered();
+        self.trust = Trust::Full;
     }
 
     /// Tasks under way may settle below their estimates, or fail and be
@@ -88,20 +95,14 @@ impl Driver {
         }
     }
 
-    fn on_taken(&mut self, order: &Order, recorded: &Recorded, attempt: i64, taken: Taken) {
+    fn on_taken(&mut self, order: &Order, recorded: Recorded, attempt: i64, taken: Taken) {
         self.ended.sent += 1;
         self.ended.accepted += 1;
-        self.watch.answered();
+        self.answered();
         self.pacer.accepted();
         self.snapshot.jobs.shift(State::Pending, recorded.state);
         self.snapshot.credits += taken.reserved.or(order.pending.estimate).unwrap_or_default();
         self.tell(&Event::Submitted { id: recorded.id.clone(), task: taken.task.clone() });
-        if recorded.state == State::Ready {
-            self.in_flight -= 1;
-            self.queues.fetch(recorded.fetch.clone(), 0);
-            return;
-        }
-        let at = Instant::now() + first_look(taken.estimated);
         let task = InFlight {
             job: order.pending.job,
             attempt,
@@ -110,52 +111,83 @@ impl Driver {
             estimated: taken.estimated,
             tries: order.pending.tries + 1,
         };
-        self.queues.later(at, Due::Look(Box::new(Watched::new(task))));
+        self.watch_task(task, recorded);
+    }
+
+    /// Waits for a task that was just named, or fetches its pictures.
+    pub(super) fn watch_task(&mut self, task: InFlight, recorded: Recorded) {
+        if recorded.state == State::Ready {
+            self.in_flight -= 1;
+            self.queues.fetch(recorded.fetch, 0);
+            return;
+        }
+        let due = task.accepted_at + first_look(task.estimated).as_millis() as i64;
+        self.queues.look_later(self.shared.clock.instant(due), Watched::new(task));
     }
 
     /// Nothing was bought: the order keeps its place at the head of the queue.
     fn on_again(&mut self, order: Order, begun: Instant, again: Again) {
         self.ended.sent += u64::from(!matches!(again, Again::NeverSent { .. }));
         self.queues.orders.push_front(order);
-        match again {
-            Again::Throttled { retry_after } => {
-                self.ended.throttled += 1;
-                self.watch.answered();
-                let in_flight = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
-                let wait = self.pacer.refused(begun, retry_after, in_flight);
-                self.tell(&Event::Throttled { wait });
-            }
-            Again::Unavailable { why, retry_after } => {
-                let wait = self.provider_failed(&why, true, retry_after);
-                self.pacer.hold(Instant::now() + wait);
-            }
-            Again::NeverSent { why } => {
-                let wait = self.provider_failed(&why, false, None);
-                self.pacer.hold(Instant::now() + wait);
-            }
-            Again::Balance(why) => self.halt(Halt::Balance(why)),
-            Again::Key(why) => self.halt(Halt::Key(why)),
+        self.wait_as_told(begun, again);
+    }
+
+    fn held(&self, order: Order, attempt: i64, begun: Instant) -> Held {
+        let Pending { job, id, estimate, tries, request, .. } = order.pending;
+        Held {
+            job,
+            attempt,
+            id,
+            intent_at: self.shared.clock.now_ms() - begun.elapsed().as_millis() as i64,
+            tries: tries + 1,
+            at_risk: estimate.unwrap_or_default(),
+            model: request.model,
         }
     }
 
-    fn on_unknown(&mut self, order: &Order, recorded: Recorded, why: String, retry_after: Option<Duration>) {
-        self.moved(State::Pending, &recorded);
-        let at_risk = order.pending.estimate.unwrap_or_default();
-        self.snapshot.credits += at_risk;
-        self.tell(&Event::Unknown { id: recorded.id, why, at_risk });
+    fn on_unknown(&mut self, held: Held, recorded: &Recorded, why: String, retry_after: Option<Duration>) {
+        self.moved(State::Pending, recorded);
+        self.snapshot.credits += held.at_risk;
+        self.tell(&Event::Unknown { id: held.id.clone(), why, at_risk: held.at_risk });
+        self.doubt(held);
         let (wait, halt) = self.watch.unknown();
-        if let Some(wait) = wait.into_iter().chain(retry_after).max() {
-            self.pacer.hold(Instant::now() + wait);
+        if let Some(wait) = wait {
+            self.trust = Trust::ProveAt(Instant::now() + wait);
             let why = "several submissions in a row have an unknown outcome".into();
             self.tell(&Event::Delayed { why, wait });
+        }
+        if let Some(wait) = retry_after {
+            self.pacer.hold(Instant::now() + wait);
         }
         if let Some(halt) = halt {
             self.halt(halt);
         }
     }
 
+    /// After a row of unknown outcomes a free read says whether the API is
+    /// back. Any answer of its own does.
+    pub(super) fn on_proved(&mut self, proof: Result<(), LookError>) {
+        self.trust = match proof {
+            Ok(()) | Err(LookError::NotFound(_) | LookError::Throttled { .. }) => Trust::OneByOne,
+            Err(LookError::KeyRefused(refusal)) => {
+                self.halt(Halt::Key(format!("HTTP {} {}", refusal.http_status, refusal.code)));
+                Trust::OneByOne
+            }
+            Err(LookError::Transient { why, .. }) => {
+                let wait = self.watch.unknown_wait();
+                self.tell(&Event::Delayed { why: format!("the API is not back: {why}"), wait });
+                Trust::ProveAt(Instant::now() + wait)
+            }
+        };
+    }
+
     /// A free try failed; gives the wait before the next.
-    fn provider_failed(&mut self, why: &str, reached: bool, retry_after: Option<Duration>) -> Duration {
+    pub(super) fn provider_failed(
+        &mut self,
+        why: &str,
+        reached: bool,
+        retry_after: Option<Duration>,
+    ) -> Duration {
         let (row, halt) = self.watch.unavailable(why, reached);
         let wait = retry_after.unwrap_or_default().max(backoff(row, fastrand::f64()));
         match halt {
@@ -233,7 +265,7 @@ impl Driver {
         let age = self.shared.clock.now_ms() - watched.task.accepted_at;
         watched.overdue = age > self.settings.overdue.as_millis() as i64;
         let wait = if watched.overdue { OVERDUE_EVERY } else { next_look(watched.looks, fastrand::f64()) };
-        self.queues.later(Instant::now() + wait.max(at_least), Due::Look(Box::new(watched)));
+        self.queues.look_later(Instant::now() + wait.max(at_least), watched);
     }
 
     pub(super) fn on_fetched(&mut self, mut fetch: Fetch, fetched: Fetched) {
@@ -294,7 +326,7 @@ impl Driver {
                 self.queues.forget(&fetch.picture);
                 let mut watched = Watched::new(fetch.picture.task);
                 watched.refreshes = fetch.failures;
-                self.queues.later(Instant::now() + wait, Due::Look(Box::new(watched)));
+                self.queues.look_later(Instant::now() + wait, watched);
             }
             Next::Leave => {
                 self.queues.forget(&fetch.picture);

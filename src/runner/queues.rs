@@ -2,12 +2,13 @@
 //! that waits is an entry here; only steps that are due become futures.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 use tokio::time::Instant;
 
 use super::fetch::Fetch;
 use super::look::Watched;
+use super::replay::Replay;
 use super::submit::Order;
 use crate::ledger::{Pending, ToFetch};
 
@@ -18,15 +19,23 @@ pub(super) enum Due {
     Stage(Box<Pending>),
     /// A job that became pending again, to be loaded afresh.
     Reload(i64),
-    Look(Box<Watched>),
     Fetch(Box<Fetch>),
+    /// A submission of unknown outcome, to be sent again under its key.
+    Replay(Box<Replay>),
 }
 
 #[derive(Debug)]
 struct Timer {
     at: Instant,
     order: u64,
-    due: Due,
+    what: Waiting,
+}
+
+/// Tasks wait beside their timers, so that a callback can hurry one.
+#[derive(Debug)]
+enum Waiting {
+    Task(i64),
+    Other(Due),
 }
 
 /// Pictures to fetch: the link that dies first comes first.
@@ -46,20 +55,38 @@ pub(super) struct Queues {
     pub(super) orders: VecDeque<Order>,
     pub(super) looks: VecDeque<Watched>,
     fetches: BinaryHeap<Urgent>,
+    /// Replays whose time has come.
+    pub(super) replays: VecDeque<Replay>,
+    /// Tasks that wait for their next look, with the order of their timers.
+    waiting_tasks: HashMap<i64, (u64, Box<Watched>)>,
     /// Pictures that are queued, under way or waiting for a second try.
     known: HashSet<(i64, u32)>,
     /// Timers by kind, to know when a run is over.
     waiting_jobs: usize,
     waiting_fetches: usize,
-    waiting_looks: usize,
+    waiting_replays: usize,
+    /// Of the waiting tasks, those that are overdue.
     waiting_overdue: usize,
 }
 
 impl Queues {
     pub(super) fn later(&mut self, at: Instant, due: Due) {
         *self.counter(&due) += 1;
+        self.wait(at, Waiting::Other(due));
+    }
+
+    /// Looks at a task at a time, or when it is hurried.
+    pub(super) fn look_later(&mut self, at: Instant, watched: Watched) {
+        let attempt = watched.task.attempt;
+        self.waiting_overdue += usize::from(watched.overdue);
+        let order = self.wait(at, Waiting::Task(attempt));
+        self.waiting_tasks.insert(attempt, (order, Box::new(watched)));
+    }
+
+    fn wait(&mut self, at: Instant, what: Waiting) -> u64 {
         self.order += 1;
-        self.timers.push(Timer { at, order: self.order, due });
+        self.timers.push(Timer { at, order: self.order, what });
+        self.order
     }
 
     /// Moves what is due by `now` to its queue; gives the time of the next.
@@ -68,25 +95,47 @@ impl Queues {
             if timer.at > now {
                 return Some(timer.at);
             }
-            if let Some(Timer { due, .. }) = self.timers.pop() {
-                *self.counter(&due) -= 1;
-                match due {
-                    Due::Stage(pending) => self.stage.push_back(*pending),
-                    Due::Reload(job) => self.reload.push_back(job),
-                    Due::Look(watched) => self.looks.push_back(*watched),
-                    Due::Fetch(fetch) => self.push(*fetch),
-                }
+            match self.timers.pop() {
+                Some(Timer { what: Waiting::Task(attempt), order, .. }) => self.look(attempt, Some(order)),
+                Some(Timer { what: Waiting::Other(due), .. }) => self.ready(due),
+                None => break,
             }
         }
         None
+    }
+
+    /// Looks at a waiting task at once.
+    pub(super) fn hurry(&mut self, attempt: i64) {
+        self.look(attempt, None);
+    }
+
+    /// A timer whose task was hurried meanwhile finds nothing, or another
+    /// timer's wait, which is not its to end.
+    fn look(&mut self, attempt: i64, order: Option<u64>) {
+        let own = |(theirs, _): &(u64, Box<Watched>)| order.is_none_or(|order| order == *theirs);
+        if self.waiting_tasks.get(&attempt).is_some_and(own)
+            && let Some((_, watched)) = self.waiting_tasks.remove(&attempt)
+        {
+            self.waiting_overdue -= usize::from(watched.overdue);
+            self.looks.push_back(*watched);
+        }
+    }
+
+    fn ready(&mut self, due: Due) {
+        *self.counter(&due) -= 1;
+        match due {
+            Due::Stage(pending) => self.stage.push_back(*pending),
+            Due::Reload(job) => self.reload.push_back(job),
+            Due::Fetch(fetch) => self.push(*fetch),
+            Due::Replay(replay) => self.replays.push_back(*replay),
+        }
     }
 
     fn counter(&mut self, due: &Due) -> &mut usize {
         match due {
             Due::Stage(_) | Due::Reload(_) => &mut self.waiting_jobs,
             Due::Fetch(_) => &mut self.waiting_fetches,
-            Due::Look(watched) if watched.overdue => &mut self.waiting_overdue,
-            Due::Look(_) => &mut self.waiting_looks,
+            Due::Replay(_) => &mut self.waiting_replays,
         }
     }
 
@@ -128,13 +177,23 @@ impl Queues {
     pub(super) fn only_overdue(&self) -> bool {
         self.looks.is_empty()
             && self.fetches.is_empty()
-            && self.waiting_looks == 0
+            && self.waiting_tasks.len() == self.waiting_overdue
             && self.waiting_fetches == 0
     }
 
     /// Nothing is left to submit, as far as it has been loaded.
     pub(super) fn nothing_to_submit(&self) -> bool {
         self.reload.is_empty() && self.stage.is_empty() && self.orders.is_empty() && self.waiting_jobs == 0
+    }
+
+    /// Nothing is left to ask again.
+    pub(super) fn nothing_to_replay(&self) -> bool {
+        self.replays.is_empty() && self.waiting_replays == 0
+    }
+
+    /// Replays that wait for their time.
+    pub(super) fn replays_wait(&self) -> bool {
+        self.waiting_replays > 0
     }
 
     /// Overdue tasks that are waited for.

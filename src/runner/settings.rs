@@ -34,6 +34,11 @@ pub struct Settings {
     pub collect: bool,
     /// Submissions stop here; collecting goes on.
     pub deadline: Option<Instant>,
+    /// The provider honours idempotency keys: a submission of unknown outcome
+    /// is sent again under its own.
+    pub replays: bool,
+    /// Nothing else submits with this API key.
+    pub exclusive_key: bool,
 }
 
 /// What a run is told from outside.

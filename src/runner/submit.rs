@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::replay::Replayed;
 use super::shared::Shared;
 use crate::api::{self, Delay, Refusal, Status, Submission, UploadError};
-use crate::job::{ContentHash, Credits, Reference, State};
-use crate::ledger::{Answer, Intended, Intent, LedgerError, Money, Outcome, Pending, Recorded, Taken};
+use crate::job::{ContentHash, Credits, Reference, Request, State};
+use crate::ledger::{Answer, Intended, Intent, LedgerError, Money, Outcome, Pending, Recorded, Taken, Via};
 
 /// Pictures are downloadable this long after completion (section 4 of the API
 /// facts).
@@ -27,6 +28,8 @@ const UPLOAD_LIFE_MS: i64 = 72 * 60 * 60 * 1000;
 pub(super) struct Order {
     pub(super) pending: Pending,
     pub(super) body: Bytes,
+    /// Secret part of the callback address in the body.
+    pub(super) token: Option<String>,
 }
 
 /// Why a request could not be completed; nothing was bought.
@@ -50,7 +53,7 @@ pub(super) enum Submitted {
     /// Not bought; send again.
     Again(Again),
     /// Held.
-    Unknown { recorded: Recorded, why: String, retry_after: Option<Duration> },
+    Unknown { recorded: Recorded, attempt: i64, why: String, retry_after: Option<Duration> },
     /// No money for it; nothing was sent.
     NoMoney(Money),
     /// The intent could not be made durable, so nothing was sent; or the
@@ -88,8 +91,10 @@ impl Shared {
         let url_of = |reference: &Reference| {
             urls.iter().find(|(known, _)| known == reference).map_or_else(String::new, |(_, url)| url.clone())
         };
-        let body = Bytes::from(api::body(request, url_of));
-        Ok(Order { pending, body })
+        let (token, callback_url) = self.callback_of(request).unzip();
+        let callback_url = callback_url.or_else(|| request.callback_url.clone());
+        let body = Bytes::from(api::body(&Request { callback_url, ..request.clone() }, url_of));
+        Ok(Order { pending, body, token })
     }
 
     async fn url_of(&self, reference: &Reference) -> Result<String, Unstaged> {
@@ -135,23 +140,33 @@ impl Shared {
         &self,
         order: &Order,
         slot: u64,
-        ring: i64,
+        remembered: u32,
         budget: Option<Credits>,
     ) -> Submitted {
-        let intent =
-            Intent { job: order.pending.job, key: new_key(), body: order.body.to_vec(), slot: ring, budget };
+        let intent = Intent {
+            job: order.pending.job,
+            key: new_key(),
+            body: order.body.to_vec(),
+            remembered,
+            token: order.token.clone(),
+            budget,
+        };
         let (attempt, key) = match self.ledger.write(move |store| store.intend(&intent)).await {
             Ok(Intended::Durable { attempt, key }) => (attempt, key),
             Ok(Intended::Refused(money)) => return Submitted::NoMoney(money),
             Err(error) => return Submitted::Broken(error),
         };
+        if let Some(token) = &order.token {
+            self.expect_call(token, order.pending.job, attempt);
+        }
         self.sending(slot, Instant::now());
         let submission = self.client.submit(order.body.clone(), &key).await;
         let meaning = Meaning::of(submission);
         self.settle(order.pending.job, attempt, meaning).await
     }
 
-    async fn settle(&self, job: i64, attempt: i64, meaning: Meaning) -> Submitted {
+    /// Records an answer and what follows from it.
+    pub(super) async fn settle(&self, job: i64, attempt: i64, meaning: Meaning) -> Submitted {
         let now = self.clock.now_ms();
         let Meaning { outcome, then } = meaning;
         let (first, (links, used)) = (outcome.clone(), then.result());
@@ -171,16 +186,17 @@ impl Shared {
         match (recorded, outcome, then) {
             (Ok(recorded), Outcome::Accepted(taken), _) if recorded.state == State::Unknown => {
                 let why = format!("the answer names task {}, which belongs to another job", taken.task);
-                Submitted::Unknown { recorded, why, retry_after: None }
+                Submitted::Unknown { recorded, attempt, why, retry_after: None }
             }
             (Ok(recorded), Outcome::Accepted(taken), _) => Submitted::Taken { recorded, attempt, taken },
             (Ok(recorded), Outcome::Refused(answer), _) => Submitted::Refused { recorded, answer },
             (Ok(_), _, Then::Again(again)) => Submitted::Again(again),
             (Ok(recorded), _, Then::Hold { why, retry_after }) => {
-                Submitted::Unknown { recorded, why, retry_after }
+                Submitted::Unknown { recorded, attempt, why, retry_after }
             }
             (Ok(recorded), _, Then::Done { .. }) => {
-                Submitted::Unknown { recorded, why: "no sense in the answer".into(), retry_after: None }
+                let why = "no sense in the answer".into();
+                Submitted::Unknown { recorded, attempt, why, retry_after: None }
             }
             (Err(error), outcome, _) => {
                 self.rescue(job, attempt, &outcome);
@@ -205,8 +221,8 @@ const RESCUED: &str =
 const UNRECORDED: &str = "a paid task could not be recorded anywhere: write its id down";
 
 /// An answer, split into what is recorded and what the driver does.
-struct Meaning {
-    outcome: Outcome,
+pub(super) struct Meaning {
+    pub(super) outcome: Outcome,
     then: Then,
 }
 
@@ -227,7 +243,7 @@ impl Then {
 }
 
 impl Meaning {
-    fn of(submission: Submission) -> Self {
+    pub(super) fn of(submission: Submission) -> Self {
         match submission {
             Submission::Accepted(accepted) => {
                 let used = accepted.task.used;
@@ -240,6 +256,7 @@ impl Meaning {
                     estimated: accepted.task.estimated_time,
                     reserved: accepted.task.reserved,
                     request_id: accepted.request_id,
+                    via: Via::Answer,
                 };
                 Self { outcome: Outcome::Accepted(taken), then: Then::Done { links, used } }
             }
@@ -280,6 +297,25 @@ impl Meaning {
                 };
                 Self::held(answer, doubt.response, doubt.retry_after)
             }
+        }
+    }
+
+    /// What an answer says, in a line.
+    pub(super) fn why(&self) -> String {
+        match &self.outcome {
+            Outcome::Released { answer, .. } | Outcome::Refused(answer) => answer.to_string(),
+            Outcome::LostTrack { answer, .. } => answer.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// The same answer to a replay: nothing but a task decides about the original.
+    pub(super) fn of_replay(self, why: String) -> Replayed {
+        match (self.outcome, self.then) {
+            (_, Then::Again(again)) => Replayed::Again(again),
+            (Outcome::Refused(_), _) => Replayed::Refused { why },
+            (_, Then::Hold { retry_after, .. }) => Replayed::Still { why, retry_after },
+            (_, Then::Done { .. }) => Replayed::Still { why, retry_after: None },
         }
     }
 
