@@ -26,6 +26,7 @@ pub mod enrol;
 pub mod job;
 pub mod ledger;
 
+pub mod account;
 pub mod api;
 pub mod callback;
 pub mod download;

@@ -4,141 +4,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
-use std::ops::ControlFlow;
+#[path = "support/world.rs"]
+mod world;
+
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use imgbatch::api::{Client, Config};
-use imgbatch::download::{Downloader, Policy};
-use imgbatch::emulator::{Emulator, Options, Stats};
-use imgbatch::events::{Event, Reporter, Snapshot};
+use imgbatch::emulator::Options;
+use imgbatch::events::Event;
 use imgbatch::job::Credits;
-use imgbatch::ledger::{Filter, FolderLock, Identity, Ledger, Rescue, Store, Totals};
 use imgbatch::manifest::units::{Posts, StopAfter};
-use imgbatch::manifest::{Format, Source};
-use imgbatch::model::Prices;
-use imgbatch::pacer::Limits;
-use imgbatch::plan::Plan;
-use imgbatch::runner::{Ended, Halt, Settings, Setup, Stop, run};
-use secrecy::SecretString;
-use tempfile::TempDir;
+use imgbatch::runner::{Halt, Stop};
 use tokio::sync::watch;
-use url::Url;
-
-/// A folder, an emulator, and how runs go.
-struct World {
-    folder: TempDir,
-    emulator: Emulator,
-    settings: Settings,
-    told: Arc<Mutex<Vec<Event>>>,
-}
-
-/// How a run went, as each witness saw it.
-struct Story {
-    ended: Ended,
-    ledger: Totals,
-    emulator: Stats,
-    told: Vec<Event>,
-}
-
-struct Listener(Arc<Mutex<Vec<Event>>>);
-
-impl Reporter for Listener {
-    fn tell(&mut self, event: &Event, _snapshot: &Snapshot) {
-        self.0.lock().unwrap().push(event.clone());
-    }
-}
-
-impl World {
-    async fn new(jobs: &str, options: Options) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let world = Self {
-            emulator: Emulator::start(Options { cached_pictures: true, ..options }).await.unwrap(),
-            folder,
-            settings: Settings {
-                limits: Limits { count: 20, window: Duration::from_secs(10), in_flight: 60 },
-                posts: Posts::Auto,
-                downloads: 8,
-                attempts: 2,
-                overdue: Duration::from_mins(15),
-                budget: None,
-                stop_after: None,
-                submit: Some(Filter::default()),
-                limit: None,
-                collect: true,
-                deadline: None,
-                replays: false,
-                exclusive_key: false,
-            },
-            told: Arc::default(),
-        };
-        enrol(&world.open(), jobs);
-        world
-    }
-
-    fn open(&self) -> Store {
-        let lock = FolderLock::acquire(self.folder.path(), false).unwrap();
-        let identity = Identity { name: "test".into(), base_url: "test".into() };
-        Store::open(lock, Some(&identity)).unwrap().0
-    }
-
-    async fn run(&self) -> Story {
-        let (_stop, stopped) = watch::channel(Stop::No);
-        self.run_until(stopped).await
-    }
-
-    async fn run_until(&self, stop: watch::Receiver<Stop>) -> Story {
-        let store = self.open();
-        let snapshot = Snapshot { jobs: store.view().tally().unwrap(), ..Snapshot::default() };
-        let ages = store.send_ages(self.settings.limits.window * 2).unwrap();
-        let rescue = Rescue::prepare(self.folder.path()).unwrap();
-        let (ledger, writer) = Ledger::start(store);
-        let base_url = Url::parse(&self.emulator.base_url()).unwrap();
-        let config =
-            Config { files_url: Some(base_url.clone()), ..Config::new(base_url, SecretString::from("key")) };
-        let ended = run(Setup {
-            client: Client::new(config).unwrap(),
-            downloader: Downloader::new(Policy { loopback_http: true, ..Policy::default() }).unwrap(),
-            ledger,
-            rescue,
-            folder: self.folder.path().to_owned(),
-            settings: self.settings.clone(),
-            reporter: Box::new(Listener(Arc::clone(&self.told))),
-            snapshot,
-            ages,
-            stop,
-            callbacks: None,
-        })
-        .await
-        .unwrap();
-        let store = writer.finish().await.unwrap();
-        let ledger = store.view().totals().unwrap();
-        store.close(None).unwrap();
-        Story {
-            ended,
-            ledger,
-            emulator: self.emulator.stats(),
-            told: self.told.lock().unwrap().drain(..).collect(),
-        }
-    }
-}
-
-fn enrol(store: &Store, jobs: &str) {
-    let text = format!("name = 'test'\n[defaults]\nsize = '3:1'\nquality = 'low'\n{jobs}");
-    let source = Source::text("test.toml", Some(Format::Toml), text, ".");
-    let plan = Plan::load(&source, Prices::published()).unwrap();
-    plan.survey(&mut |wanted| {
-        store.add(&wanted).unwrap();
-        ControlFlow::Continue(())
-    })
-    .unwrap();
-}
-
-fn faults(text: &str) -> Options {
-    Options { faults: text.parse().unwrap(), ..Options::default() }
-}
+use world::{Story, World, faults};
 
 /// The most creates in any window.
 fn fullest(arrivals_ms: &[u64], window: u64) -> usize {

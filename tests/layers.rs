@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("manifest", &[]),
     ("pacer", &[]),
     ("callback", &[]),
+    ("account", &["job"]),
     ("emulator", &[]),
     ("model", &["job"]),
     ("events", &["job"]),
@@ -26,8 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "manifest", "plan", "model", "job", "enrol", "api", "callback", "pacer", "download", "ledger",
-            "events", "runner", "emulator",
+            "manifest", "plan", "model", "job", "enrol", "account", "api", "callback", "pacer", "download",
+            "ledger", "events", "runner", "emulator",
         ],
     ),
 ];

@@ -1,5 +1,8 @@
 //! What the API says about the key: its balance and its list of tasks.
 
+use std::time::{Duration, Instant, SystemTime};
+
+use reqwest::header::DATE;
 use serde_json::Value;
 
 use super::client::Client;
@@ -21,6 +24,17 @@ pub struct Balance {
     pub user_remaining: Option<Credits>,
     /// Used by the account.
     pub user_used: Option<Credits>,
+}
+
+/// How the API answers a free question about the key.
+#[derive(Debug)]
+pub struct Health {
+    /// The balance, or why there is none.
+    pub balance: Result<Balance, LookError>,
+    /// From the question to the end of the answer.
+    pub took: Duration,
+    /// The server's clock, where it tells.
+    pub server_time: Option<SystemTime>,
 }
 
 /// Which tasks to list.
@@ -76,6 +90,21 @@ impl Client {
     pub async fn credits(&self) -> Result<Balance, LookError> {
         let answer = self.send(self.read.get(endpoint(&self.base_url, &["v1", "credits"]))).await?;
         balance(&success(&answer)?)
+    }
+
+    /// Reads the balance, and what else its answer says about the connection.
+    pub async fn health(&self) -> Health {
+        let begun = Instant::now();
+        let sent = self.send(self.read.get(endpoint(&self.base_url, &["v1", "credits"]))).await;
+        let took = begun.elapsed();
+        match sent {
+            Err(lost) => Health { balance: Err(lost.into()), took, server_time: None },
+            Ok(answer) => {
+                let date = answer.headers.get(DATE).and_then(|date| date.to_str().ok());
+                let server_time = date.and_then(|date| httpdate::parse_http_date(date).ok());
+                Health { balance: success(&answer).and_then(|json| balance(&json)), took, server_time }
+            }
+        }
     }
 
     /// Reads one page of the key's image tasks.

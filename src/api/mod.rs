@@ -22,7 +22,7 @@ mod tests;
 mod upload;
 mod wire;
 
-pub use account::{Balance, Filter, ListPage, Row};
+pub use account::{Balance, Filter, Health, ListPage, Row};
 pub use answer::Refusal;
 pub use body::body;
 pub use client::Client;

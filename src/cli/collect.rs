@@ -1,6 +1,8 @@
 //! `imgbatch collect`: fetch what was submitted, from the ledger alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
 
 use super::connect::Provider;
 use super::drive::Drive;
@@ -13,6 +15,7 @@ use crate::enrol::{Only, Selection};
 use crate::ledger::{FolderLock, LedgerError, Store};
 use crate::manifest::Run;
 use crate::model::Prices;
+use crate::runner::Settings;
 
 /// Arguments of `collect`.
 #[derive(Debug, clap::Args)]
@@ -32,22 +35,58 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
-    if !args.out.join(crate::ledger::FILE_NAME).exists() {
-        return Err(LedgerError::Missing(args.out.clone()).into());
+    let from = FromLedger {
+        out: &args.out,
+        wait: args.wait,
+        json: args.json,
+        pace: &args.pace,
+        emulate: &args.emulate,
+        collect: true,
+    };
+    from.execute(global)
+}
+
+/// A run from the ledger alone. It buys nothing, so nothing of the manifest is
+/// needed.
+pub(super) struct FromLedger<'a> {
+    pub(super) out: &'a Path,
+    pub(super) wait: bool,
+    pub(super) json: bool,
+    pub(super) pace: &'a PaceArgs,
+    pub(super) emulate: &'a EmulateArgs,
+    /// Tasks are waited for and their pictures fetched.
+    pub(super) collect: bool,
+}
+
+impl FromLedger<'_> {
+    pub(super) fn execute(&self, global: &Global) -> anyhow::Result<Exit> {
+        if !self.out.join(crate::ledger::FILE_NAME).exists() {
+            return Err(LedgerError::Missing(self.out.to_owned()).into());
+        }
+        let (store, start) = Store::open(FolderLock::acquire(self.out, self.wait)?, None)?;
+        let prepared = self.prepare(&store);
+        let (provider, key, settings) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                store.put_back(start)?;
+                return Err(error);
+            }
+        };
+        let emulator = self.emulate.options()?;
+        let resume = format!("imgbatch collect {}", shell_word(&self.out.display().to_string()));
+        let (provider, json) = (&provider, self.json);
+        Drive { store, start, provider, key, emulator, settings, global, json, resume }.execute()
     }
-    let lock = FolderLock::acquire(&args.out, args.wait)?;
-    let (store, start) = Store::open(lock, None)?;
-    let provider =
-        store.provider()?.ok_or_else(|| Usage::error("the ledger names no provider; use `imgbatch run`"))?;
-    let provider: Provider = serde_json::from_str(&provider)?;
-    let key = provider.key()?;
-    // Nothing is bought here, so nothing of the manifest is needed.
-    let nothing = Selection { only: Some(Only::Unknown), ..Selection::default() };
-    let settings =
-        settings::resolve(&args.pace, &Run::default(), &Prices::published(), &nothing, &provider, true)?;
-    let resume = format!("imgbatch collect {}", shell_word(&args.out.display().to_string()));
-    let emulator = args.emulate.options()?;
-    let drive =
-        Drive { store, start, provider: &provider, key, emulator, settings, global, json: args.json, resume };
-    drive.execute()
+
+    fn prepare(&self, store: &Store) -> anyhow::Result<(Provider, SecretString, Settings)> {
+        let provider = store
+            .provider()?
+            .ok_or_else(|| Usage::error("the ledger names no provider; use `imgbatch run`"))?;
+        let provider: Provider = serde_json::from_str(&provider)?;
+        let key = provider.key()?;
+        let nothing = Selection { only: Some(Only::Unknown), ..Selection::default() };
+        let (run, prices) = (Run::default(), Prices::published());
+        let settings = settings::resolve(self.pace, &run, &prices, &nothing, &provider, self.collect)?;
+        Ok((provider, key, settings))
+    }
 }

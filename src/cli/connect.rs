@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::Usage;
+use crate::account::{Account, state_folder};
 use crate::api::{Client, Config};
 use crate::callback::{Addresses, Listener};
 use crate::download::{Downloader, Policy};
 use crate::emulator::{Emulator, Options};
-use crate::manifest::CallbackAddress;
+use crate::manifest::{CallbackAddress, Manifest, Provider as Section};
 use crate::runner::Callbacks;
 
 /// Stands for the base URL of the emulator in the process, whose port is
@@ -51,27 +52,40 @@ impl Provider {
     /// The provider of a manifest; a flag or the environment outranks its
     /// base URL.
     pub(super) fn resolve(
-        manifest: &crate::manifest::Manifest,
+        manifest: &Manifest,
         base_url: Option<&str>,
         emulate: bool,
     ) -> anyhow::Result<Self> {
-        let provider = &manifest.provider;
+        let section = &manifest.provider;
+        Ok(Self {
+            key_file: section.api_key_file.as_ref().map(|path| manifest.resolve(path)),
+            // Its fault would have been reported with the manifest's others.
+            callback: manifest.callback.address().ok().flatten(),
+            ..Self::of(section, base_url, emulate)?
+        })
+    }
+
+    /// The provider that flags and environment alone name.
+    pub(super) fn without_manifest(base_url: Option<&str>) -> anyhow::Result<Self> {
+        Self::of(&Section::default(), base_url, false)
+    }
+
+    fn of(section: &Section, base_url: Option<&str>, emulate: bool) -> anyhow::Result<Self> {
         let base_url = if emulate {
             EMULATOR.to_owned()
         } else {
-            let named = base_url.or(provider.base_url.as_deref()).ok_or_else(|| Usage::error(NO_BASE_URL))?;
-            parse(named, "base URL", provider.allow_private_hosts)?.as_str().trim_end_matches('/').to_owned()
+            let named = base_url.or(section.base_url.as_deref()).ok_or_else(|| Usage::error(NO_BASE_URL))?;
+            parse(named, "base URL", section.allow_private_hosts)?.as_str().trim_end_matches('/').to_owned()
         };
         Ok(Self {
             base_url,
-            files_url: provider.files_url.clone(),
-            key_env: provider.api_key_env.clone(),
-            key_file: provider.api_key_file.as_ref().map(|path| manifest.resolve(path)),
-            private_hosts: provider.allow_private_hosts,
-            idempotency: provider.idempotency,
-            exclusive_key: provider.exclusive_key,
-            // Its fault would have been reported with the manifest's others.
-            callback: manifest.callback.address().ok().flatten(),
+            files_url: section.files_url.clone(),
+            key_env: section.api_key_env.clone(),
+            key_file: None,
+            private_hosts: section.allow_private_hosts,
+            idempotency: section.idempotency,
+            exclusive_key: section.exclusive_key,
+            callback: None,
         })
     }
 
@@ -85,6 +99,17 @@ impl Provider {
             ))
         })?;
         Ok(Some(Callbacks { addresses, calls, listener }))
+    }
+
+    /// A submission may be sent again under its key: declared, or proven by
+    /// `imgbatch doctor --prove-idempotency`. A proof that is there and can't
+    /// be read counts as none.
+    pub(super) fn honours_keys(&self) -> bool {
+        let proven = || {
+            let account = Account::open_existing(&state_folder(|name| std::env::var_os(name))?).ok()??;
+            account.proof(&self.base_url).ok()?.map(|proof| proof.honoured)
+        };
+        self.idempotency || proven().unwrap_or(false)
     }
 
     pub(super) fn is_emulator(&self) -> bool {
@@ -114,6 +139,12 @@ impl Provider {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Usage::error(format!("can't read the key file {}: {error}", path.display())))?;
         check(Some(&text), &format!("the key file {}", path.display()))
+    }
+
+    /// The door to the API alone.
+    pub(super) fn client(&self, key: SecretString) -> anyhow::Result<Client> {
+        let base_url = parse(&self.base_url, "base URL", self.private_hosts)?;
+        Ok(Client::new(Config::new(base_url, key))?)
     }
 
     /// Opens the doors; starts the emulator where it stands in, its tasks

@@ -4,6 +4,7 @@
 mod ask;
 mod collect;
 mod connect;
+mod doctor;
 mod drive;
 mod emulate;
 mod exit;
@@ -11,8 +12,10 @@ mod init;
 mod logging;
 mod plan;
 mod plan_text;
+mod prove;
 mod resolve;
 mod run;
+mod rungs;
 mod settings;
 mod signals;
 mod source;
@@ -88,8 +91,10 @@ enum Command {
     Collect(collect::Args),
     /// Show how a run stands, also while it is running.
     Status(status::Args),
-    /// Decide submissions whose outcome is unknown.
+    /// Resolve submissions whose outcome is unknown, or decide about them.
     Resolve(resolve::Args),
+    /// Check key, balance, reachability, clock, disk and folder.
+    Doctor(doctor::Args),
     /// Serve the API on this machine, for demos, tests and other clients.
     Emulator(emulate::Args),
     /// Write a first manifest.
@@ -109,7 +114,8 @@ impl Cli {
             Command::Submit(args) => run::execute(&args, &global, run::Mode::Submit),
             Command::Collect(args) => collect::execute(&args, &global),
             Command::Status(args) => status::execute(&args),
-            Command::Resolve(args) => resolve::execute(&args),
+            Command::Resolve(args) => resolve::execute(&args, &global),
+            Command::Doctor(args) => doctor::execute(&args),
             Command::Emulator(args) => emulate::execute(&args),
             Command::Init(args) => init::execute(&args),
             Command::Schema => {
@@ -128,7 +134,9 @@ impl Cli {
             Command::Plan(args) => args.json,
             Command::Collect(args) => args.json,
             Command::Status(args) => args.json,
-            Command::Resolve(_) | Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
+            Command::Resolve(args) => args.json,
+            Command::Doctor(args) => args.json,
+            Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
         }
     }
 

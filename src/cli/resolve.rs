@@ -1,17 +1,21 @@
-//! `imgbatch resolve`: a person decides what became of unknown submissions.
+//! `imgbatch resolve`: without a decision it tries everything that resolves an
+//! unknown submission and buys nothing; with one a person decides.
 
 use std::path::PathBuf;
 
+use super::collect::FromLedger;
+use super::emulate::EmulateArgs;
 use super::exit::Exit;
-use super::{Usage, print};
+use super::settings::PaceArgs;
+use super::{Global, Usage, print};
 use crate::job::Credits;
 use crate::ledger::{Decision, FILE_NAME, FolderLock, LedgerError, Store, UnknownRow};
 
 /// Arguments of `resolve`.
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("which").required(true))]
-#[command(group = clap::ArgGroup::new("decision").required(true))]
+#[command(group = clap::ArgGroup::new("which").requires("decision"))]
+#[command(group = clap::ArgGroup::new("decision").requires("which"))]
 pub(super) struct Args {
     /// The output folder of a run.
     out: PathBuf,
@@ -33,9 +37,27 @@ pub(super) struct Args {
     /// Wait for another run of this folder to end.
     #[arg(long)]
     wait: bool,
+    /// Print one JSON document on standard output; without a decision only.
+    #[arg(long, conflicts_with = "decision")]
+    pub(super) json: bool,
+    #[command(flatten)]
+    emulate: EmulateArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
 }
 
-pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
+    if !(args.resubmit || args.abandon || args.adopt.is_some()) {
+        let from = FromLedger {
+            out: &args.out,
+            wait: args.wait,
+            json: args.json,
+            pace: &args.pace,
+            emulate: &args.emulate,
+            collect: false,
+        };
+        return from.execute(global);
+    }
     if !args.out.join(FILE_NAME).exists() {
         return Err(LedgerError::Missing(args.out.clone()).into());
     }
@@ -49,10 +71,10 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn decide(args: &Args, store: &Store, chosen: &[&UnknownRow]) -> anyhow::Result<Exit> {
-    if let (Some(id), true) = (&args.job, chosen.is_empty()) {
-        return Err(Usage::error(format!("no submission of job {id:?} has an unknown outcome")));
-    }
     let decision = decision(args)?;
+    if let (Some(id), true) = (&args.job, chosen.is_empty()) {
+        return settle(store, id, &decision);
+    }
     if let Decision::Adopt(task) = &decision
         && let Some(owner) = store.owner_of(task)?
     {
@@ -74,6 +96,22 @@ fn decide(args: &Args, store: &Store, chosen: &[&UnknownRow]) -> anyhow::Result<
             format!("{count} submissions are given up; {at_stake} credits are booked as spent\n")
         }
         Decision::Adopt(task) => format!("task {task} is collected by the next run\n"),
+    })?;
+    Ok(Exit::Success)
+}
+
+/// What is not unknown may still hold money: for the first arrival of a key
+/// that was sent again.
+fn settle(store: &Store, id: &str, decision: &Decision) -> anyhow::Result<Exit> {
+    let doubts = store.view().doubts()?;
+    let at_stake = doubts.iter().find(|row| row.id == id).map(|row| row.at_risk);
+    let settled = store.transaction(|store| store.resolve(id, decision))?;
+    let (Some(at_stake), true) = (at_stake, settled) else {
+        return Err(Usage::error(format!("no submission of job {id:?} has an unknown outcome")));
+    };
+    print(&match decision {
+        Decision::Abandon => format!("{at_stake} credits for the first arrival are booked as spent\n"),
+        _ => format!("{at_stake} credits for the first arrival are released\n"),
     })?;
     Ok(Exit::Success)
 }

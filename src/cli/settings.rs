@@ -85,7 +85,7 @@ pub(super) fn resolve(
         limit: selection.limit,
         collect,
         deadline: pace.time_limit.map(|Period(limit)| Instant::now() + limit),
-        replays: provider.idempotency,
+        replays: provider.honours_keys(),
         exclusive_key: provider.exclusive_key,
     })
 }

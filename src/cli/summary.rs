@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::exit::{Exit, Remains};
+use super::rungs::Rungs;
 use crate::events::{bytes, duration, printable};
 use crate::job::{Credits, Tally};
 use crate::ledger::{FailureRow, LedgerError, Totals, UnknownRow, View};
@@ -33,8 +34,11 @@ pub(super) struct Summary {
     submissions: Submissions,
     failures: Vec<Failure>,
     unknown: Vec<Unknown>,
+    possibly_billed_twice: Vec<Twice>,
     #[serde(skip)]
     held: Vec<UnknownRow>,
+    #[serde(skip)]
+    rungs: Rungs,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,6 +80,14 @@ struct Unknown {
     since: String,
     why: String,
     at_risk_credits: Credits,
+    next: String,
+    candidates: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Twice {
+    id: String,
+    at_risk_credits: Credits,
 }
 
 impl Remains {
@@ -102,6 +114,14 @@ impl Summary {
         exit: Exit,
     ) -> Result<Self, LedgerError> {
         let held = view.unknowns()?;
+        let rungs = Rungs::of(view)?;
+        let now = jiff::Timestamp::now().as_millisecond();
+        let mut unknown = Vec::new();
+        for row in &held {
+            let candidates = view.candidates(&row.id)?.into_iter().map(|candidate| candidate.task).collect();
+            unknown.push(Unknown::of(row, rungs.next(row, now), candidates));
+        }
+        let doubts = view.doubts()?.into_iter();
         let name = view.identity()?.map(|identity| identity.name).unwrap_or_default();
         Ok(Self {
             version: 1,
@@ -127,8 +147,12 @@ impl Summary {
                 throttled: totals.throttled,
             },
             failures: view.failures(LISTED)?.into_iter().map(Failure::from).collect(),
-            unknown: held.iter().map(Unknown::from).collect(),
+            unknown,
+            possibly_billed_twice: doubts
+                .map(|row| Twice { id: row.id, at_risk_credits: row.at_risk })
+                .collect(),
             held,
+            rungs,
         })
     }
 
@@ -213,7 +237,7 @@ impl Summary {
 
     fn list_unknown(&self, text: &mut String) {
         let now = jiff::Timestamp::now().as_millisecond();
-        for row in self.held.iter().take(SHOWN) {
+        for (row, unknown) in self.held.iter().zip(&self.unknown).take(SHOWN) {
             let age = std::time::Duration::from_millis(u64::try_from(now - row.intent_at).unwrap_or(0));
             let _ = writeln!(
                 text,
@@ -223,10 +247,25 @@ impl Summary {
                 row.at_risk,
                 printable(&row.why)
             );
+            let _ = writeln!(text, "            next: {}", unknown.next);
+            for task in unknown.candidates.iter().take(SHOWN) {
+                let _ = writeln!(text, "            it may be {}, of the API's list", printable(task));
+            }
         }
         let more = self.held.len().saturating_sub(SHOWN);
         if more > 0 {
             let _ = writeln!(text, "  unknown   and {more} more; --json lists them");
+        }
+        for twice in self.possibly_billed_twice.iter().take(SHOWN) {
+            let _ = writeln!(
+                text,
+                "  doubt     {}: its key was sent again and taken for new; {} credits may have been billed twice",
+                twice.id, twice.at_risk_credits
+            );
+        }
+        let more = self.possibly_billed_twice.len().saturating_sub(SHOWN);
+        if more > 0 {
+            let _ = writeln!(text, "  doubt     and {more} more; --json lists them");
         }
     }
 
@@ -249,10 +288,7 @@ impl Summary {
         }
         let out = shell_word(&self.out);
         if self.jobs.unknown > 0 {
-            let _ = writeln!(
-                text,
-                "Unknown means: the request may have reached the API and been billed, and no answer\nsays so. It is never sent again by itself. Check your account, then decide:\n  imgbatch resolve {out} --all --resubmit    # it did not happen\n  imgbatch resolve {out} --all --abandon     # give it up, count it as spent"
-            );
+            let _ = write!(text, "{}", self.rungs.explanation(&out));
         }
         if self.jobs.pending + self.jobs.in_flight > 0 {
             let _ = writeln!(text, "To go on:\n  {resume}");
@@ -266,8 +302,8 @@ impl From<FailureRow> for Failure {
     }
 }
 
-impl From<&UnknownRow> for Unknown {
-    fn from(row: &UnknownRow) -> Self {
+impl Unknown {
+    fn of(row: &UnknownRow, next: String, candidates: Vec<String>) -> Self {
         Self {
             id: row.id.clone(),
             idempotency_key: row.key.clone(),
@@ -275,6 +311,8 @@ impl From<&UnknownRow> for Unknown {
                 .map_or_else(|_| String::new(), |at| at.to_string()),
             why: row.why.clone(),
             at_risk_credits: row.at_risk,
+            next,
+            candidates,
         }
     }
 }

@@ -4,6 +4,9 @@
 /// Smallest unit: the fifth digit behind the point.
 const UNITS: f64 = 1e5;
 
+/// What an unlimited account is said to have left: a million credits.
+const UNLIMITED: i64 = 100_000_000_000;
+
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Account {
     /// At the start; `None` is unlimited.
@@ -36,7 +39,7 @@ impl Account {
     }
 
     pub(super) fn remaining(&self) -> f64 {
-        credits(self.grant.map_or(0, |grant| grant - self.net()))
+        credits(self.grant.map_or(UNLIMITED, |grant| grant - self.net()))
     }
 
     pub(super) fn used(&self) -> f64 {

@@ -170,7 +170,7 @@ impl Store {
     /// Why the provider's word that it honours idempotency keys is no longer
     /// believed in this folder.
     pub fn keys_withdrawn(&self) -> Result<Option<String>, LedgerError> {
-        self.meta("keys_withdrawn")
+        self.view().keys_withdrawn()
     }
 
     /// Stops believing it.

@@ -33,7 +33,7 @@ pub use intent::{Intended, Intent};
 pub use money::Money;
 pub use open::{FILE_NAME, FolderLock};
 pub use outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, ToFetch, Via};
-pub use read::{FailureRow, Matcher, Purchase, Reader, Totals, UnknownRow, View};
+pub use read::{DoubtRow, FailureRow, Matcher, Purchase, Reader, Totals, UnknownRow, View};
 pub use rescue::Rescue;
 pub use resolve::Decision;
 pub use start::{Identity, Start};

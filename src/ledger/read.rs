@@ -120,6 +120,20 @@ pub struct UnknownRow {
     pub why: String,
     /// What it may have cost.
     pub at_risk: Credits,
+    /// How often its key and bytes were sent again.
+    pub replays: u32,
+    /// A callback is expected for it.
+    pub called: bool,
+}
+
+/// A job whose key was sent again and taken for new: the first arrival may
+/// have been billed as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoubtRow {
+    /// The job's id.
+    pub id: String,
+    /// What the first arrival may have cost.
+    pub at_risk: Credits,
 }
 
 /// Matches ids by the rules that select pending jobs: `*` is any text, `?` one
@@ -364,7 +378,8 @@ impl<'a> View<'a> {
     /// The submissions whose outcome is unknown, oldest first.
     pub fn unknowns(self) -> Result<Vec<UnknownRow>, LedgerError> {
         let mut query = self.db.prepare(
-            "SELECT job.id, attempt.key, attempt.intent_at, ifnull(attempt.why, ''), attempt.cost
+            "SELECT job.id, attempt.key, attempt.intent_at, ifnull(attempt.why, ''), attempt.cost, attempt.replays,
+                    attempt.token IS NOT NULL
              FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.state = 4 ORDER BY attempt.intent_at",
         )?;
         let rows = query.query_map([], |row| {
@@ -374,8 +389,32 @@ impl<'a> View<'a> {
                 intent_at: row.get(2)?,
                 why: row.get(3)?,
                 at_risk: Credits::from_micro(row.get(4)?),
+                replays: row.get(5)?,
+                called: row.get(6)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The jobs that may have been billed twice, in order of enrolment.
+    pub fn doubts(self) -> Result<Vec<DoubtRow>, LedgerError> {
+        let mut query = self.db.prepare(
+            "SELECT job.id, sum(attempt.doubt) FROM attempt JOIN job ON job.seq = attempt.job
+             WHERE attempt.doubt > 0 GROUP BY job.seq ORDER BY job.seq",
+        )?;
+        let rows = query.query_map([], |row| {
+            Ok(DoubtRow { id: row.get(0)?, at_risk: Credits::from_micro(row.get(1)?) })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The provider as the last run remembered it.
+    pub fn provider(self) -> Result<Option<String>, LedgerError> {
+        meta(self.db, "provider")
+    }
+
+    /// Why idempotency keys are no longer relied on in this folder.
+    pub fn keys_withdrawn(self) -> Result<Option<String>, LedgerError> {
+        meta(self.db, "keys_withdrawn")
     }
 }

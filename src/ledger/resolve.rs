@@ -19,7 +19,8 @@ pub enum Decision {
 }
 
 impl Store {
-    /// Decides one job's unknown submission. False where the job has none.
+    /// Decides one job's unknown submission, or the doubt that a replay left.
+    /// False where the job has neither.
     pub fn resolve(&self, id: &str, decision: &Decision) -> Result<bool, LedgerError> {
         let row: Option<(i64, i64, i64, bool)> = self
             .db
@@ -33,7 +34,7 @@ impl Store {
         let Some((job, attempt, state, outdated)) = row else { return Ok(false) };
         let state = state_of(state)?;
         if state != State::Unknown {
-            return Ok(false);
+            return self.settle_doubt(job, decision);
         }
         match decision {
             Decision::Resubmit => self.resubmit(job, attempt, state)?,
@@ -53,6 +54,24 @@ impl Store {
                 |row| row.get(0),
             )
             .optional()?)
+    }
+
+    /// A job that is no longer unknown may still hold money for the first
+    /// arrival of a key that was sent again.
+    fn settle_doubt(&self, job: i64, decision: &Decision) -> Result<bool, LedgerError> {
+        let (kind, spent) = match decision {
+            Decision::Resubmit => ("first arrival not billed", false),
+            Decision::Abandon => ("first arrival booked as spent", true),
+            Decision::Adopt(_) => return Ok(false),
+        };
+        let settled = self.db.execute(
+            "UPDATE attempt SET cost = cost - CASE WHEN ?2 THEN 0 ELSE doubt END, doubt = 0 WHERE job = ?1 AND doubt > 0",
+            params![job, spent],
+        )?;
+        if settled > 0 {
+            self.decided(job, None, kind, None)?;
+        }
+        Ok(settled > 0)
     }
 
     fn resubmit(&self, job: i64, attempt: i64, state: State) -> Result<(), LedgerError> {

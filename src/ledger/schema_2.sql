@@ -7,6 +7,8 @@ ALTER TABLE attempt ADD COLUMN doubt INTEGER NOT NULL DEFAULT 0;
 -- Secret part of the attempt's callback address.
 ALTER TABLE attempt ADD COLUMN token TEXT;
 
+CREATE INDEX attempt_doubt ON attempt (id) WHERE doubt > 0;
+
 -- What a callback said, stored before it is answered. A hint, never a proof.
 CREATE TABLE callback (
     id      INTEGER PRIMARY KEY,
@@ -26,7 +28,7 @@ CREATE TABLE candidate (
     PRIMARY KEY (attempt, task)
 ) WITHOUT ROWID;
 
--- What the key had used at a moment at which nothing was under way, and what this ledger had settled by then.
+-- What the key had used at moments at which nothing was under way, and what this ledger had settled by then.
 CREATE TABLE balance (
     at      INTEGER PRIMARY KEY,
     used    INTEGER NOT NULL,

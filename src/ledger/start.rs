@@ -150,7 +150,7 @@ impl Store {
 
     /// The provider as it was remembered.
     pub fn provider(&self) -> Result<Option<String>, LedgerError> {
-        self.meta("provider")
+        self.view().provider()
     }
 
     /// The manifest that was enrolled last, if nothing was left out of it.
@@ -176,7 +176,7 @@ impl Store {
         ages.map(|at| Ok(Duration::from_millis((now - at?).max(0) as u64))).collect()
     }
 
-    pub(super) fn meta(&self, key: &str) -> Result<Option<String>, LedgerError> {
+    fn meta(&self, key: &str) -> Result<Option<String>, LedgerError> {
         meta(&self.db, key)
     }
 

@@ -358,7 +358,7 @@ impl Driver {
         !self.queues.replays.is_empty() && self.may_replay()
     }
 
-    fn may_replay(&self) -> bool {
+    pub(super) fn may_replay(&self) -> bool {
         self.stopping == Stop::No
             && self.ended.broken.is_none()
             && !self.ended.halted.as_ref().is_some_and(Halt::forbids_replays)

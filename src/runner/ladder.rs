@@ -37,6 +37,9 @@ pub(super) struct Ladder {
     adopt: VecDeque<(Held, String)>,
     /// The list is to be read as soon as nothing is on the wire.
     list: bool,
+    /// A key that first left at this time was taken for new when it was sent
+    /// again: its first arrival may have made a task that the list shows.
+    doubted: Option<i64>,
     /// And once more at this time, where the run goes on that long.
     list_again: Option<Instant>,
     /// Steps of the ladder under way, submissions apart.
@@ -105,9 +108,9 @@ impl Driver {
         if again.is_some_and(|at| at <= Instant::now()) {
             (self.ladder.list, self.ladder.list_again) = (true, None);
         }
-        let quiet = self.posting == 0 && self.ladder.climbing == 0 && self.queues.replays.is_empty();
         // A replay that is to come says more than the list.
-        if self.ladder.list && quiet && (!self.queues.replays_wait() || self.steps.is_empty()) {
+        let replaying = self.may_replay() && !self.queues.nothing_to_replay();
+        if self.ladder.list && self.posting == 0 && self.ladder.climbing == 0 && !replaying {
             self.start_list();
         }
         self.ladder.list_again
@@ -115,7 +118,8 @@ impl Driver {
 
     fn start_list(&mut self) {
         self.ladder.list = false;
-        let Some(since) = self.ladder.unknown.values().map(|held| held.intent_at).min() else { return };
+        let unknown = self.ladder.unknown.values().map(|held| held.intent_at);
+        let Some(since) = unknown.chain(self.ladder.doubted.take()).min() else { return };
         self.ladder.climbing += 1;
         let jobs = self.ladder.unknown.values().map(|held| (held.attempt, held.job)).collect();
         let (shared, exclusive) = (Arc::clone(&self.shared), self.settings.exclusive_key);
@@ -130,6 +134,11 @@ impl Driver {
                 self.ended.accepted += 1;
                 self.answered();
                 self.pacer.accepted();
+                if taken.via == Via::FreshReplay {
+                    self.ladder.list = true;
+                    self.ladder.doubted =
+                        self.ladder.doubted.into_iter().chain([replay.held.intent_at]).min();
+                }
                 self.named(&replay.held, recorded, taken);
                 return;
             }

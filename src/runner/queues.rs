@@ -191,11 +191,6 @@ impl Queues {
         self.replays.is_empty() && self.waiting_replays == 0
     }
 
-    /// Replays that wait for their time.
-    pub(super) fn replays_wait(&self) -> bool {
-        self.waiting_replays > 0
-    }
-
     /// Overdue tasks that are waited for.
     pub(super) fn overdue(&self) -> usize {
         self.waiting_overdue
