@@ -14,6 +14,7 @@ use super::{print, prove, source};
 use crate::api::{Balance, Health, LookError};
 use crate::events::{bytes, printable};
 use crate::ledger::{FILE_NAME, Reader};
+use crate::runner::left;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -183,8 +184,7 @@ fn key_and_balance(health: &Health) -> Vec<Check> {
 }
 
 fn balance_of(balance: &Balance) -> Check {
-    let left = [balance.key_remaining.filter(|_| !balance.unlimited), balance.user_remaining];
-    match left.into_iter().flatten().min() {
+    match left(balance) {
         Some(left) if left.micro() <= 0 => {
             Check::fail("balance", Exit::Paused, "nothing is left; top it up".into())
         }

@@ -36,13 +36,31 @@ use crate::events::{Reporter, Screen, Style};
 /// The same command that starts a run resumes it: nothing is paid twice, and
 /// nothing that was paid is lost. Try it without a key by adding --emulate.
 #[derive(Debug, Parser)]
-#[command(name = "imgbatch", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "imgbatch",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_long_help = AFTER_A_CRASH
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     command: Command,
 }
+
+const AFTER_A_CRASH: &str = "\
+After a crash, a kill or a power cut:
+  Run the same command again. Pictures that were paid for are collected, files
+  that are there are recognised, missing ones are fetched again while their
+  links live (24 hours). Nothing is bought twice.
+
+What \"unknown\" means:
+  A submission may have reached the API and been billed, and no answer says so.
+  It is held, its price is counted against the budget, and it is never bought
+  again by itself. What can resolve it is tried at each start; `imgbatch status`
+  says what happens next, `imgbatch resolve` lets you decide.";
 
 /// What every subcommand takes.
 #[derive(Clone, Debug, Args)]

@@ -78,6 +78,7 @@ pub(super) fn resolve(
         posts: run.posts,
         downloads: pace.downloads.unwrap_or(run.downloads),
         attempts: run.attempts,
+        retry_empty: run.retry_empty,
         overdue: run.overdue.0,
         budget,
         stop_after: pace.stop_after.or(run.stop_after),

@@ -5,6 +5,7 @@
 //! one writer that shares transactions. The attempt is durable before its
 //! request leaves, and a state changes only through `State::next`.
 
+mod balance;
 mod claim;
 mod doubt;
 mod enrol;

@@ -89,6 +89,8 @@ pub struct Run {
     /// Paid tries a job, where the API says that another may help.
     #[schemars(range(min = 1, max = 10))]
     pub attempts: u32,
+    /// Whether a task that ended without a picture is worth another of these tries.
+    pub retry_empty: bool,
     /// The most that may be spent; holds across resumes.
     pub budget: Option<Budget>,
     /// How many failures pause the run.
@@ -106,6 +108,7 @@ impl Default for Run {
             posts: Posts::Auto,
             downloads: 8,
             attempts: 2,
+            retry_empty: false,
             budget: None,
             stop_after: None,
             overdue: Period(std::time::Duration::from_mins(15)),
