@@ -261,25 +261,16 @@ fn an_empty_account_pauses_and_a_full_one_goes_on() {
 fn a_killed_demo_resumes_like_the_real_thing() {
     let scene = Scene::new("");
     scene.jobs(6);
-    let typed = ["run", "m.toml", "--emulate", "--emulate-latency", "2s", "--json"];
+    let typed = ["run", "m.toml", "--emulate", "--emulate-latency", "2s", "--json", "--progress", "json"];
     let mut command = scene.command(&typed);
     command.env_remove("IMGBATCH_API_KEY");
     let running = scene.spawn(command);
-    let out = scene.path("out/scene-emulated");
-    let begun = std::time::Instant::now();
-    let accepted = || {
-        let done = scene.call(&["status", "out/scene-emulated", "--json"]);
-        done.code != 2 && done.json()["jobs"]["in_flight"] == 6
-    };
-    while !accepted() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "never accepted");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    running.hears_times(6, r#""event":"submitted""#);
     running.signal("KILL");
     scene.finish(running);
     let done = scene.call(&typed).exits(0).json();
     assert_eq!((&done["jobs"]["succeeded"], &done["submissions"]["sent"]), (&6.into(), &0.into()));
-    assert!(out.join("images/j001.png").exists());
+    assert!(scene.path("out/scene-emulated/images/j001.png").exists());
 }
 
 /// Tasks that outlive everybody's patience are left, named, and not bought again.

@@ -32,7 +32,7 @@ fn nested_aliases_of_eight_megabytes_end_quickly_and_small() {
     command.args(["-c", &line]).current_dir(scene.folder.path()).env_clear();
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let running = scene.spawn(command);
-    let peak = peak_of(running.0.id());
+    let peak = peak_of(running.child.id());
     let done = scene.finish(running).exits(2);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}: {done}", begun.elapsed());
     let peak = peak.join().unwrap();
@@ -280,7 +280,7 @@ fn the_folder_and_the_ledger_are_for_their_owner_only() {
         assert_eq!(mode(&scene.out().join(name)), 0o600, "{name}");
     }
     // The key is not in the list of processes.
-    let arguments = fs::read(format!("/proc/{}/cmdline", running.0.id())).unwrap();
+    let arguments = fs::read(format!("/proc/{}/cmdline", running.child.id())).unwrap();
     assert!(!String::from_utf8_lossy(&arguments).contains(CANARY));
     scene.finish(running).exits(0);
     assert_eq!(mode(&scene.out().join("ledger.db")), 0o600);

@@ -195,7 +195,7 @@ impl Summary {
             let _ = writeln!(
                 text,
                 "  failed    {}: {}: {} (billed: {})",
-                failure.id,
+                printable(&failure.id),
                 printable(&failure.code),
                 printable(&failure.message),
                 failure.billed
@@ -214,7 +214,7 @@ impl Summary {
             let _ = writeln!(
                 text,
                 "  unknown   {}: {} ago, {} credits at risk: {}",
-                row.id,
+                printable(&row.id),
                 duration(age),
                 row.at_risk,
                 printable(&row.why)
