@@ -198,7 +198,7 @@ impl Summary {
                 printable(&failure.id),
                 printable(&failure.code),
                 printable(&failure.message),
-                failure.billed
+                printable(&failure.billed)
             );
         }
         let more = self.jobs.failed.saturating_sub(SHOWN as u64);
