@@ -6,6 +6,8 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -138,6 +140,68 @@ fn the_key_is_silent_at_the_loudest_level() {
     scene.finish(scene.spawn(command)).exits(6);
 }
 
+/// An API that answers everything with this body and 400.
+fn refusing(body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            while !request.ends_with(b"}") {
+                let count = stream.read(&mut buffer).unwrap();
+                assert!(count > 0, "not a submission");
+                request.extend_from_slice(&buffer[..count]);
+            }
+            write!(stream, "HTTP/1.1 400 X\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        }
+    });
+    base_url
+}
+
+#[track_caller]
+fn steers_nothing(done: &support::Done) {
+    let steers = |c: char| {
+        (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    for text in [&done.stdout, &done.stderr] {
+        assert!(!text.contains(steers), "{text:?}");
+    }
+}
+
+/// Neither the provider's words nor a manifest's may move a cursor, colour a
+/// screen, write a clipboard or turn the direction of a line.
+#[test]
+fn nobodys_words_steer_the_terminal() {
+    let scene = Scene::new("");
+    let base_url = refusing(
+        r#"{"error":{"code":"x\u001b]52;c;eA==\u0007","message":"a\u001b[2J\u009b31m\u202e\rb","type":"x"}}"#,
+    );
+    scene
+        .manifest("[[jobs]]\nid = \"fox\u{202e}\"\nprompt = \"a\\u001b[2J\u{202e}\"\nsize = \"1024x1024\"\n");
+    let typed = ["run", "m.toml", "--out", "out", "--base-url", &base_url, "--yes"];
+    let done = scene.call(&[&typed[..], &["-vvv"]].concat()).exits(3);
+    assert!(done.stdout.contains("[2J") && done.stderr.contains("[2J"), "nothing was said: {done}");
+    steers_nothing(&done);
+    steers_nothing(&scene.call(&["status", "out"]).exits(3));
+    steers_nothing(&scene.call(&["plan", "m.toml", "--out", "out"]).exits(0));
+    for (name, text) in [
+        ("a.toml", "name = 'x' # \u{1b}[2J\n"),
+        ("b.toml", "\"na\\u001b[2Jme\" = 1\nname = \"a\\u001bb\"\n"),
+        ("c.toml", "name = 'x'\n[[jobs]]\nid = \"a\\u001bb\"\nprompt = \"{{ \\u001b }}\"\n"),
+        ("d.toml", "name = 'x'\n[[jobs]]\nid = 'a\u{202e}'\nsize = '\u{202e}'\nprompt = '{{ b\u{202e} }}'\n"),
+        ("a.json", "{\"na\\u001b[2Jme\": 1, \"jobs\": \"\u{9b}31m\"}"),
+        ("a.yaml", "\"na\\e[2Jme\": 1\njobs: \"\\e[2J\"\n"),
+        ("b.yaml", "name: x\njobs: [{id: \u{1b}[2J, prompt: x}]\n"),
+    ] {
+        scene.write(name, text);
+        let done = scene.call(&["plan", name]);
+        assert_eq!(done.code, 2, "{name}: {done}");
+        steers_nothing(&done);
+    }
+}
+
 #[test]
 fn ledgers_of_others_are_refused_and_left_byte_for_byte() {
     let scene = Scene::new("");
@@ -224,7 +288,7 @@ fn ledgers_with_strange_values_neither_panic_nor_buy() {
         let (table, column) = row.split_once('|').unwrap();
         for (offset, value) in strange.iter().enumerate() {
             // Every value in its turn, not every value everywhere: that takes minutes.
-            if (at + offset) % support::sized("IMGBATCH_TEST_STRANGE", 3) != 0 {
+            if (at + offset) % support::sized("IMGBATCH_TEST_STRANGE", 5) != 0 {
                 continue;
             }
             fs::write(scene.out().join("ledger.db"), &ours).unwrap();
