@@ -124,7 +124,7 @@ mod tests {
             format!("0{a:o}.0{b:o}.0{c:o}.0{d:o}"),
             plain.replace('.', "。"),
             plain.split('.').map(wide).collect::<Vec<_>>().join("．"),
-            plain.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+            plain.bytes().flat_map(|byte| format!("%{byte:02x}").into_bytes()).map(char::from).collect(),
             format!("[::ffff:{plain}]"),
             format!("[::ffff:{high:x}:{low:x}]"),
             format!("[::{plain}]"),
