@@ -304,7 +304,7 @@ fn ledgers_with_strange_values_neither_panic_nor_buy() {
             refused += usize::from([1, 2].contains(&collect.code));
         }
     }
-    assert!(refused > 20, "{refused}: nothing was noticed");
+    assert!(refused > 5, "{refused}: nothing was noticed");
     assert_eq!(scene.stats().creates_received, sent);
     let near = scene.folder.path().parent().unwrap().join("near");
     assert!(!near.exists() && !scene.path("near").exists());
