@@ -3,11 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use support::Running;
 use tempfile::TempDir;
 
 struct Batch {
@@ -30,14 +33,12 @@ impl Batch {
     fn call(&self, words: &[&str]) -> (i32, Value) {
         let common = ["m.toml", "--emulate", "--out", "out", "--json"];
         let words = [&words[..1], &common, &words[1..]].concat();
-        let output = Command::new(env!("CARGO_BIN_EXE_imgbatch"))
-            .args(&words)
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap();
-        let json = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|_| panic!("{words:?}: {}", String::from_utf8_lossy(&output.stderr)));
-        (output.status.code().unwrap(), json)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imgbatch"));
+        command.args(&words).current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (code, stdout, stderr) = Running::start(&mut command).end();
+        let json = serde_json::from_slice(&stdout)
+            .unwrap_or_else(|_| panic!("{words:?}: {}", String::from_utf8_lossy(&stderr)));
+        (code, json)
     }
 
     /// Runs to success; gives the number of submissions.

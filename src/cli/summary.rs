@@ -226,10 +226,10 @@ impl Summary {
             let _ = writeln!(
                 text,
                 "  failed    {}: {}: {} (billed: {})",
-                failure.id,
+                printable(&failure.id),
                 printable(&failure.code),
                 printable(&failure.message),
-                failure.billed
+                printable(&failure.billed)
             );
         }
         let more = self.jobs.failed.saturating_sub(SHOWN as u64);
@@ -245,7 +245,7 @@ impl Summary {
             let _ = writeln!(
                 text,
                 "  unknown   {}: {} ago, {} credits at risk: {}",
-                row.id,
+                printable(&row.id),
                 duration(age),
                 row.at_risk,
                 printable(&row.why)

@@ -141,9 +141,11 @@ impl Source {
     }
 }
 
-/// Whether a text has so many separators that its tree would take gigabytes.
+/// Whether a text has so many separators, or so many levels, that its tree
+/// would take gigabytes.
 fn crowded(text: &str) -> bool {
-    text.bytes().filter(|byte| matches!(byte, b',' | b'\n')).nth(VALUES).is_some()
+    let many = |marks: &[u8]| text.bytes().filter(|byte| marks.contains(byte)).nth(VALUES).is_some();
+    many(b",\n") || many(b"[{.")
 }
 
 fn read_file(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
