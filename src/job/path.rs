@@ -85,6 +85,13 @@ impl OutPath {
         Self::new(&format!("{}/{file}", folders.join("/")))
     }
 
+    /// Where the pictures of one attempt of a changed job go. The limits leave
+    /// room for it.
+    #[must_use]
+    pub fn version(&self, attempt: i64) -> Self {
+        Self(format!("{}.{attempt}", self.0))
+    }
+
     /// The path as written, with `/` between components.
     #[must_use]
     pub fn as_str(&self) -> &str {
