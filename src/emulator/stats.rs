@@ -84,8 +84,7 @@ pub struct CallbackStats {
 }
 
 impl CallbackStats {
-    pub(super) fn posted(&mut self, answer: String) {
-        self.posts += 1;
+    pub(super) fn answered(&mut self, answer: String) {
         *self.answers.entry(answer).or_default() += 1;
     }
 

@@ -24,12 +24,13 @@ pub(super) async fn persistently(state: &State, url: &Url, report: &Value) -> bo
 
 /// One request; whether it was answered with 2xx. A redirect is not followed.
 pub(super) async fn once(state: &State, url: &Url, report: &Value) -> bool {
+    state.books().stats.callbacks.posts += 1;
     let answer = state.client.post(url.clone()).timeout(TIMEOUT).json(report).send().await;
     let said = match &answer {
         Ok(answer) => answer.status().as_u16().to_string(),
         Err(error) if error.is_timeout() => "timeout".to_owned(),
         Err(_) => "unreachable".to_owned(),
     };
-    state.books().stats.callbacks.posted(said);
+    state.books().stats.callbacks.answered(said);
     answer.is_ok_and(|answer| answer.status().is_success())
 }

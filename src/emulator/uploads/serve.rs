@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use url::Url;
 
 use super::super::answer::Refusal;
-use super::super::hosts;
 use super::super::state::{Shared, State};
 use super::LIFE_MS;
 
@@ -23,6 +22,7 @@ pub(in crate::emulator) async fn file(
     }
 }
 
+/// The bytes of an upload that is alive.
 fn read(state: &State, id: &str) -> Option<Bytes> {
     let now = state.clock.now();
     let upload = state.books().uploads.get(id).filter(|upload| now < upload.uploaded + LIFE_MS).cloned()?;
@@ -35,13 +35,11 @@ pub(in crate::emulator) enum Own {
     Gone,
 }
 
-/// Reads one of our own links, under whatever host and port they reached the
-/// caller. `None` says that the link is not ours.
+/// Reads one of our own links, under whatever host and port it reached the
+/// caller. `None` says that no upload ever had it.
 pub(in crate::emulator) fn own(state: &State, link: &str) -> Option<Own> {
     let link = Url::parse(link).ok()?;
     let id = link.path().strip_prefix("/files/")?.split('/').next()?;
-    match read(state, id) {
-        Some(bytes) => Some(Own::Here(bytes)),
-        None => (id.starts_with("file-") && hosts::is_loopback(&link)).then_some(Own::Gone),
-    }
+    let known = state.books().uploads.contains_key(id);
+    known.then(|| read(state, id).map_or(Own::Gone, Own::Here))
 }
