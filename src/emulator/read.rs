@@ -85,7 +85,9 @@ pub(super) async fn list(
 /// A positive number from the query.
 fn number(query: &HashMap<String, String>, name: &'static str, default: usize) -> Result<usize, Refusal> {
     let Some(text) = query.get(name) else { return Ok(default) };
-    let number = text.parse().ok().filter(|&number| number > 0);
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // One too large to hold is a page beyond the last all the same.
+    let number = digits.then(|| text.parse().unwrap_or(usize::MAX)).filter(|&number| number > 0);
     number.ok_or_else(|| Refusal::parameter(name, format!("{name} must be a positive number")))
 }
 
