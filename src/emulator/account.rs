@@ -104,8 +104,8 @@ mod tests {
         let mut account = Account::new(Some(10.0), Duration::from_secs(30));
         account.reserve(4.0, 1_000);
         account.settle(4.0, 1.5, 21_000);
-        let remaining = |now| account.shown(now).remaining;
-        assert_eq!([0, 30_999, 31_000, 50_999, 51_000].map(remaining), [10.0, 10.0, 6.0, 6.0, 8.5]);
-        assert!((account.remaining() - 8.5).abs() < 1e-9);
+        let shown = [0, 30_999, 31_000, 50_999, 51_000].map(|now| units(account.shown(now).remaining));
+        assert_eq!(shown, [10.0, 10.0, 6.0, 6.0, 8.5].map(units));
+        assert_eq!(units(account.remaining()), units(8.5));
     }
 }

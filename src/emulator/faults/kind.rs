@@ -84,8 +84,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// 429; the argument is `Retry-After`: seconds, `date`, `none`,
-    /// `negative` or `huge`.
+    /// 429; argument: `Retry-After` in seconds, `date`, `none`, `negative`, `huge`.
     Throttle = "429" at Create,
     /// 500 with a JSON body; with the argument `billed` the task exists.
     Internal = "500" at Create,
@@ -146,20 +145,17 @@ kinds! {
     PrivateLink = "private-link" at Task,
     /// Results link to this server under another host name.
     OtherHost = "other-host" at Task,
-    /// Not in the task list; with a number only for so many seconds.
+    /// Not in the task list; with an argument only for so many seconds.
     Unlisted = "unlisted" at Task,
     /// The callback is never posted.
     CallbackLost = "callback-lost" at Task,
-    /// The callback is posted again after it was taken; the argument says how
-    /// often in all, default 2.
+    /// The callback comes again once taken; argument: how often, default 2.
     CallbackTwice = "callback-twice" at Task,
-    /// The callback is posted so many seconds after the end, default 30.
+    /// The callback comes late; argument: seconds after the end, default 30.
     CallbackLate = "callback-late" at Task,
-    /// Half way a made-up callback says `completed` with a foreign link; with
-    /// the argument `failed` it says so. The real one follows, unless it is lost.
+    /// Half way a made-up callback comes: `completed`, or the argument `failed`.
     CallbackForged = "callback-forged" at Task,
-    /// Half way a callback names the task before. The real one follows, unless
-    /// it is lost.
+    /// Half way a callback comes that names the task before.
     CallbackForeign = "callback-foreign" at Task,
 
     /// A read is answered 500.
@@ -200,8 +196,7 @@ kinds! {
     /// A good PNG of another size.
     WrongSize = "wrong-size" at Download,
 
-    /// Every upload is refused with the argument as code: 40001 to 40004 or
-    /// 50001, which is the default.
+    /// Refused; argument: 40001 to 40004 or 50001, the default.
     RefuseUpload = "upload-refused" at Upload,
 }
 
