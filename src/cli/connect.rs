@@ -157,7 +157,7 @@ fn shown(text: &str) -> &str {
     text.rsplit('@').next().unwrap_or_default()
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

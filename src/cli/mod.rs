@@ -11,6 +11,7 @@ mod init;
 mod logging;
 mod plan;
 mod plan_text;
+mod probe;
 mod resolve;
 mod run;
 mod settings;
