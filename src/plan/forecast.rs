@@ -33,7 +33,8 @@ pub struct Forecast {
 }
 
 /// The forecast for these jobs; `None` where there are none. The pace is the
-/// smaller one of the rate and of tasks in flight over their usual duration.
+/// smaller one of the rate and, once so many tasks are under way, of tasks in
+/// flight over their usual duration.
 #[must_use]
 pub fn forecast(kinds: &Kinds, usual: &Usual, rate: Rate, in_flight: u32) -> Option<Forecast> {
     let (mut jobs, mut working, mut slowest, mut bytes) = (0, Duration::ZERO, Duration::ZERO, 0_u64);
@@ -48,11 +49,12 @@ pub fn forecast(kinds: &Kinds, usual: &Usual, rate: Rate, in_flight: u32) -> Opt
         return None;
     }
     let task = working.div_f64(jobs as f64);
-    let by_rate = rate.window.as_secs_f64() / f64::from(rate.count);
-    let by_flight = task.as_secs_f64() / f64::from(in_flight);
+    let by_rate = rate.window.as_secs_f64() / f64::from(rate.count) * (jobs - 1) as f64;
+    let waiting = jobs.saturating_sub(u64::from(in_flight));
+    let by_flight = task.as_secs_f64() / f64::from(in_flight) * waiting as f64;
     let bound = if by_rate >= by_flight { Bound::Rate } else { Bound::InFlight };
-    let submitting = by_rate.max(by_flight) * (jobs - 1) as f64;
-    let time = Duration::try_from_secs_f64(submitting).unwrap_or(Duration::MAX).saturating_add(slowest);
+    let submitting = Duration::try_from_secs_f64(by_rate.max(by_flight)).unwrap_or(Duration::MAX);
+    let time = submitting.saturating_add(slowest);
     Some(Forecast { time, bound, task, slowest, bytes })
 }
 
@@ -100,10 +102,11 @@ mod tests {
         assert_eq!((small.bound, small.time), (Bound::Rate, Duration::from_secs(50 + 15)));
         // 60 tasks of 200 s: 0.3 a second.
         let large = forecast(&kinds(1000, "16:9", "high"), &usual, default, 60).unwrap();
-        assert_eq!((large.bound, large.time.as_secs()), (Bound::InFlight, 3330 + 280));
+        assert_eq!((large.bound, large.time.as_secs()), (Bound::InFlight, 3133 + 280));
         assert_eq!((large.task.as_secs(), large.slowest.as_secs()), (200, 280));
         assert_eq!(large.bytes, 1000 * 14_100_480);
-        let one = forecast(&kinds(1, "16:9", "high"), &usual, default, 60).unwrap();
-        assert_eq!(one.time, Duration::from_secs(280));
+        // Fewer jobs than may be in flight wait for nobody.
+        let few = forecast(&kinds(9, "16:9", "high"), &usual, default, 60).unwrap();
+        assert_eq!((few.bound, few.time), (Bound::Rate, Duration::from_secs(4 + 280)));
     }
 }

@@ -12,7 +12,7 @@ const NAME: usize = 11;
 /// Columns before it.
 const INDENT: usize = 4;
 /// Text around a change, at most.
-const CONTEXT: usize = 32;
+const CONTEXT: usize = 60;
 
 /// The lines of one difference.
 pub(super) fn lines(page: Page, difference: &Difference) -> Vec<String> {

@@ -64,6 +64,7 @@ impl Lines {
         group.buys += u64::from(entry.buys);
         let limit = match entry.action {
             Action::Reuse | Action::Skip => 0,
+            Action::New if !entry.buys => 0,
             Action::Changed(_) => CHANGED,
             _ => LISTED,
         };
@@ -81,7 +82,13 @@ impl Lines {
         for (word, group) in ORDER.into_iter().zip(&self.groups).filter(|(_, group)| group.jobs > 0) {
             group.write(&mut text, *page, word, room);
         }
-        if text.is_empty() { "no jobs\n\n".into() } else { text }
+        if text.is_empty() {
+            text.push_str("no jobs\n");
+        }
+        if !text.ends_with("\n\n") {
+            text.push('\n');
+        }
+        text
     }
 }
 
@@ -95,7 +102,8 @@ impl Group {
         for line in &self.shown {
             line.write(text, page, room);
         }
-        let more = self.jobs - self.shown.len() as u64;
+        let all = if word == "new" { self.buys } else { self.jobs };
+        let more = all - self.shown.len() as u64;
         if more > 0 && !self.shown.is_empty() {
             let _ = writeln!(text, "  and {more} more; --json lists them all");
         }

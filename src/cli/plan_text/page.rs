@@ -67,7 +67,8 @@ impl Page {
         if self.width.is_some() { shorten(text, room) } else { text.into() }
     }
 
-    /// Words in lines of this page, the later ones indented.
+    /// Words in lines of this page, the later ones indented. What [`whole`]
+    /// made is not broken.
     pub(super) fn wrap(self, text: &str, indent: usize) -> String {
         let room = self.width().saturating_sub(indent).max(20);
         let (mut wrapped, mut used) = (String::new(), 0);
@@ -84,8 +85,16 @@ impl Page {
             wrapped.push_str(word);
             used += word.width();
         }
-        wrapped
+        wrapped.replace(HARD, " ")
     }
+}
+
+/// A space at which no line ends.
+const HARD: char = '\u{a0}';
+
+/// A figure with its unit, kept on one line.
+pub(super) fn whole(figure: &str) -> String {
+    figure.replace(' ', "\u{a0}")
 }
 
 /// `text` in at most `room` columns, its middle left out.
@@ -141,5 +150,7 @@ mod tests {
         let page = Page { width: Some(40), color: false };
         assert_eq!(page.wrap("one two three four five six", 12), "one two three four five six");
         assert_eq!(page.wrap("one two three four five six seven", 12), "one two three four five six\n            seven");
+        let figure = format!("one two three four five {}", whole("2 min 3 s"));
+        assert_eq!(page.wrap(&figure, 12), "one two three four five\n            2 min 3 s");
     }
 }

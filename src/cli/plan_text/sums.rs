@@ -1,9 +1,10 @@
 //! The lower half of the screen: the table, then money, time, room and risk.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::outlook::{BudgetLine, Exposure, Outlook};
-use super::page::{Ink, Page, pad};
+use super::page::{Ink, Page, pad, whole};
 use super::table;
 use crate::events::{bytes, duration};
 use crate::job::Credits;
@@ -64,15 +65,20 @@ fn budget_words(budget: BudgetLine) -> String {
 
 fn time(outlook: &Outlook<'_>, forecast: &Forecast) -> String {
     let pace = match forecast.bound {
-        Bound::Rate => format!("the rate of {} decides", outlook.rate()),
-        Bound::InFlight => format!("{} tasks at once decide", outlook.settings.limits.in_flight),
+        _ if outlook.comparison.buys == 1 => String::new(),
+        Bound::Rate => format!("the rate of {} decides; ", outlook.rate()),
+        Bound::InFlight => format!("{} tasks at once decide; ", outlook.settings.limits.in_flight),
     };
     format!(
-        "about {}: {pace}; a task is assumed to take {}, and up to {}",
-        duration(forecast.time),
-        duration(forecast.task),
-        duration(forecast.slowest)
+        "about {}: {pace}a task is assumed to take {}, and up to {}",
+        took(forecast.time),
+        took(forecast.task),
+        took(forecast.slowest)
     )
+}
+
+fn took(time: Duration) -> String {
+    whole(&duration(time))
 }
 
 fn disk(outlook: &Outlook<'_>, forecast: &Forecast) -> String {
@@ -82,9 +88,9 @@ fn disk(outlook: &Outlook<'_>, forecast: &Forecast) -> String {
 
 fn exposure(exposure: Exposure) -> String {
     let Exposure { usual, most, credits } = exposure;
-    let wire = if usual == most { format!("{most}") } else { format!("{usual}, at most {most},") };
-    let word = if most == 1 { "submission" } else { "submissions" };
-    format!("{wire} {word} on the wire at once: a crash leaves at most {credits} credits in doubt")
+    let word = if usual == 1 { "submission" } else { "submissions" };
+    let most = if usual == most { String::new() } else { format!(", {most} at most") };
+    format!("{usual} {word} on the wire at once{most}: a crash leaves at most {} in doubt", whole(&format!("{credits} credits")))
 }
 
 fn warnings(page: Page, outlook: &Outlook<'_>) -> String {
