@@ -42,7 +42,11 @@ fn scene() -> Scene {
             "A {{ colour }} mug on a {{ surface }} table",
             "matrix.colour = ['white', 'sage', 'cobalt', 'a very long colour']\nmatrix.surface = ['oak', 'marble']",
         ),
-        job("tile", "tile number {{ n_ }}", "size = '1024x1024'\nquality = 'low'\nmatrix.n_ = [1,2,3,4,5,6,7,8,9,10,11,12,13]"),
+        job(
+            "tile",
+            "tile number {{ n_ }}",
+            "size = '1024x1024'\nquality = 'low'\nmatrix.n_ = [1,2,3,4,5,6,7,8,9,10,11,12,13]",
+        ),
     ];
     scene.manifest(&format!("{HEAD}{}", after.concat()));
     scene
@@ -127,5 +131,8 @@ fn warnings_stand_below_the_sums() {
         assert!(shown.contains(phrase), "{phrase}: {shown}");
     }
     let shown = scene.call(&["plan", "m.toml", "--emulate", "--budget", "5 USD"]).exits(0).stdout;
-    assert!(!shown.contains("local images") && shown.contains("under a budget they are not bought"), "{shown}");
+    assert!(
+        !shown.contains("local images") && shown.contains("under a budget they are not bought"),
+        "{shown}"
+    );
 }

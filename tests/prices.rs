@@ -70,7 +70,8 @@ fn yaml_and_json_are_the_same_file() {
         "own.json",
         r#"{"date":"2027-01","source":"x","credits_per_usd":100,"models":{"gpt-image-2":{"image_output":54,"image_input":7.2,"text_input":4.5}}}"#,
     );
-    let all = ["own.toml", "own.yaml", "own.json"].map(|file| credits(&scene, &["--prices", file]).0.to_bits());
+    let all =
+        ["own.toml", "own.yaml", "own.json"].map(|file| credits(&scene, &["--prices", file]).0.to_bits());
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{all:?}");
 }
 
@@ -89,7 +90,11 @@ fn mistakes_in_a_price_file_have_a_place() {
     assert!(syntax.contains("own.toml:1:"), "{syntax}");
     named(&scene);
     std::fs::remove_file(scene.path("prices/own.toml")).unwrap();
-    scene.call(&["plan", "m.toml"]).exits(2).says(&["prices/own.toml: there is no such file", "m.toml:", "prices = "]);
+    scene.call(&["plan", "m.toml"]).exits(2).says(&[
+        "prices/own.toml: there is no such file",
+        "m.toml:",
+        "prices = ",
+    ]);
     scene.call(&["run", "m.toml", "--emulate"]).exits(2).says(&["there is no such file"]);
     scene.call(&["plan", "m.toml", "--prices", "none.toml"]).exits(2).says(&["can't read none.toml"]);
 }

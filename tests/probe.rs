@@ -24,7 +24,7 @@ struct Host {
 
 type Asked = Arc<Mutex<Vec<(String, bool)>>>;
 
-fn png(picture: DynamicImage) -> Vec<u8> {
+fn png(picture: &DynamicImage) -> Vec<u8> {
     let mut bytes = Cursor::new(vec![]);
     picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
     bytes.into_inner()
@@ -35,10 +35,9 @@ async fn serve(State(asked): State<Asked>, request: Request) -> Response {
     let key = request.headers().contains_key("authorization");
     asked.lock().unwrap().push((path.clone(), key));
     match path.as_str() {
-        "/photo.png" => png(DynamicImage::new_rgb8(64, 48)).into_response(),
-        "/mask.png" => png(DynamicImage::new_rgba8(64, 48)).into_response(),
-        "/small.png" => png(DynamicImage::new_rgba8(32, 48)).into_response(),
-        "/opaque.png" => png(DynamicImage::new_rgb8(64, 48)).into_response(),
+        "/photo.png" | "/opaque.png" => png(&DynamicImage::new_rgb8(64, 48)).into_response(),
+        "/mask.png" => png(&DynamicImage::new_rgba8(64, 48)).into_response(),
+        "/small.png" => png(&DynamicImage::new_rgba8(32, 48)).into_response(),
         "/page.png" => "<!doctype html><html>not a picture</html>".into_response(),
         "/busy.png" => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),

@@ -254,7 +254,8 @@ fn several_templates_live_side_by_side() {
     assert_eq!(batch.buy().0, 6);
     // One template is edited, a row and a line are added; the rest stays.
     fs::write(batch.folder.path().join("rows.csv"), "sku,thing\n3,jug\n1,mug\n2,bowl\n").unwrap();
-    fs::write(batch.folder.path().join("foxes.txt"), "a fox at noon\na fox at dawn\na fox at dusk\n").unwrap();
+    fs::write(batch.folder.path().join("foxes.txt"), "a fox at noon\na fox at dawn\na fox at dusk\n")
+        .unwrap();
     batch.edit(&jobs("quality = 'medium'", ""));
     let actions = batch.actions();
     let count = |word: &str| actions.iter().filter(|line| line.ends_with(word)).count();

@@ -32,18 +32,11 @@ pub(super) struct Args {
     /// Plan for the folder of the emulator.
     #[arg(long)]
     emulate: bool,
-    /// The API's address [default: the manifest's]; asked only with --balance.
-    #[arg(long, env = "IMGBATCH_BASE_URL", value_name = "URL")]
-    base_url: Option<String>,
     /// A file of prices that replaces the published ones and the manifest's.
     #[arg(long, env = "IMGBATCH_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// Ask the API for the balance; needs a key.
-    #[arg(long, conflicts_with = "emulate")]
-    balance: bool,
-    /// Ask for the pictures behind links: whether they are there, and are what the API takes.
-    #[arg(long)]
-    probe: bool,
+    #[command(flatten)]
+    ask: AskArgs,
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
@@ -51,6 +44,20 @@ pub(super) struct Args {
     /// Print one JSON document on standard output.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// What is asked of the network; nothing, unless it is wanted.
+#[derive(Debug, clap::Args)]
+struct AskArgs {
+    /// Ask the API for the balance; needs a key.
+    #[arg(long, conflicts_with = "emulate")]
+    balance: bool,
+    /// Ask for the pictures behind links: whether they are there, and are what the API takes.
+    #[arg(long)]
+    probe: bool,
+    /// The API's address [default: the manifest's]; asked only with --balance.
+    #[arg(long, env = "IMGBATCH_BASE_URL", value_name = "URL")]
+    base_url: Option<String>,
 }
 
 /// A job in `plan --json`.
@@ -76,7 +83,7 @@ pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let mut found = Found::new(args)?;
     let comparison = compare(&plan, view, &selection, &mut |entry| found.take(entry)).map_err(broken)?;
     if let Some(links) = &found.links {
-        let asked = links.ask(plan.manifest(), args.base_url.as_deref())?;
+        let asked = links.ask(plan.manifest(), args.ask.base_url.as_deref())?;
         note(&format!("{asked} links were asked for: each leads to a picture that the API takes\n"));
     }
     let outlook = Outlook {
@@ -85,7 +92,7 @@ pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         settings: &settings,
         committed: view.map_or(Ok(Credits::ZERO), View::committed)?,
         free: free_bytes(&out),
-        balance: args.balance.then(|| balance(args, &plan, &out).map_err(|error| format!("{error:#}"))),
+        balance: args.ask.balance.then(|| balance(args, &plan, &out).map_err(|error| format!("{error:#}"))),
         takes_files: args.emulate || plan.manifest().provider.files_url.is_some(),
     };
     let shown = match found.shown {
@@ -132,7 +139,11 @@ struct Found {
 enum Shown {
     /// Held back until the whole manifest has proved to be good, and not in
     /// memory: there may be millions.
-    Json { spool: BufWriter<File>, first: bool, failed: Option<std::io::Error> },
+    Json {
+        spool: BufWriter<File>,
+        first: bool,
+        failed: Option<std::io::Error>,
+    },
     Text(Box<Lines>),
 }
 
@@ -143,7 +154,7 @@ impl Found {
         } else {
             Shown::Text(Box::default())
         };
-        Ok(Self { shown, links: args.probe.then(Links::default) })
+        Ok(Self { shown, links: args.ask.probe.then(Links::default) })
     }
 
     fn take(&mut self, entry: &Entry<'_>) {
@@ -162,7 +173,7 @@ impl Found {
 
 /// Asks the API; needs a key and the address.
 fn balance(args: &Args, plan: &Plan, out: &Path) -> anyhow::Result<Balance> {
-    let provider = Provider::resolve(plan.manifest(), args.base_url.as_deref(), false)?;
+    let provider = Provider::resolve(plan.manifest(), args.ask.base_url.as_deref(), false)?;
     let key = provider.key()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -71,7 +71,8 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     let (store, start) = Store::open(lock, Some(&identity))?;
     store.set_provider(&serde_json::to_string(&provider)?)?;
     let (plan, provider, selection) = (&plan, &provider, &selection);
-    let mut intake = Intake { plan, provider, selection, settings: &settings, args, global, lines: Lines::default() };
+    let mut intake =
+        Intake { plan, provider, selection, settings: &settings, args, global, lines: Lines::default() };
     match intake.enrol(&store, digest) {
         Ok(true) => {}
         Ok(false) => {
@@ -86,8 +87,7 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     }
     let resume = resume_command();
     let emulator = args.emulate.options()?;
-    let drive =
-        Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume };
+    let drive = Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume };
     drive.execute()
 }
 
@@ -132,9 +132,11 @@ impl Intake<'_> {
     fn compare(&mut self, store: &Store) -> anyhow::Result<Comparison> {
         let lines = &mut self.lines;
         let comparison =
-            enrol(self.plan, store, self.selection, &mut |entry| lines.add(entry)).map_err(|problem| match problem {
-                Problem::Manifest(diagnostics) => anyhow::Error::new(diagnostics),
-                Problem::Ledger(error) => error.into(),
+            enrol(self.plan, store, self.selection, &mut |entry| lines.add(entry)).map_err(|problem| {
+                match problem {
+                    Problem::Manifest(diagnostics) => anyhow::Error::new(diagnostics),
+                    Problem::Ledger(error) => error.into(),
+                }
             })?;
         if !comparison.totals.warnings.is_empty() {
             note(&format!("{}\n", comparison.totals.warnings));

@@ -187,7 +187,8 @@ impl Checks {
 
     fn reference(&mut self, field: Field, reference: &Reference) {
         let Reference::Url(link) = reference else { return };
-        let url = Url::parse(link).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url =
+            Url::parse(link).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let Some(url) = url else {
             let help = "write an https link, or the path of a local file".into();
             self.refuse(field, format!("`{link}` is not a link that the provider can download"), Some(help));
@@ -245,7 +246,8 @@ fn nearest<'c>(wanted: &str, choices: &[&'c str]) -> Option<&'c str> {
 fn extension(url: &Url) -> Option<String> {
     let name = url.path_segments()?.next_back()?;
     let (_, extension) = name.rsplit_once('.')?;
-    let plausible = (2..=5).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_alphanumeric());
+    let plausible =
+        (2..=5).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_alphanumeric());
     plausible.then(|| extension.to_ascii_lowercase())
 }
 
@@ -263,9 +265,10 @@ fn callback_rule(link: &str) -> Option<(String, Option<String>)> {
             let secure = url.set_scheme("https").is_ok().then(|| format!("the nearest is `{url}`"));
             Some(("must begin with https://".into(), secure))
         }
-        Ok(url) if internal(url.host().as_ref()) => {
-            Some(("must not name an internal address".into(), help("name a host that the provider can reach")))
-        }
+        Ok(url) if internal(url.host().as_ref()) => Some((
+            "must not name an internal address".into(),
+            help("name a host that the provider can reach"),
+        )),
         Ok(_) => None,
     }
 }
@@ -413,7 +416,10 @@ mod tests {
     #[test]
     fn the_nearest_value_is_named() {
         for (wrong, help) in [
-            (Draft { quality: text("HD"), ..draft() }, "the nearest is `high`; there are `low`, `medium`, `high`"),
+            (
+                Draft { quality: text("HD"), ..draft() },
+                "the nearest is `high`; there are `low`, `medium`, `high`",
+            ),
             (Draft { quality: text("hihg"), ..draft() }, "the nearest is `high`;"),
             (Draft { quality: text("sepia"), ..draft() }, "write one of `low`, `medium`, `high`"),
             (Draft { resolution: text("8K"), ..draft() }, "the nearest is `4K`; there are `1K`, `2K`, `4K`"),
@@ -438,7 +444,13 @@ mod tests {
             (Draft { resolution: text("4K"), size: text("1024x1024"), ..draft() }, &[]),
             (Draft { mask: Some(url("https://example.com/m.png")), ..draft() }, &["mask"]),
             (Draft { images: vec![url("https://example.com/a.gif?x=.png")], ..draft() }, &["images"]),
-            (Draft { images: vec![url("https://example.com/a.JPG"), url("https://example.com/v1.2/a")], ..draft() }, &[]),
+            (
+                Draft {
+                    images: vec![url("https://example.com/a.JPG"), url("https://example.com/v1.2/a")],
+                    ..draft()
+                },
+                &[],
+            ),
             (
                 Draft {
                     images: vec![url("https://example.com/a")],

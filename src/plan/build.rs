@@ -7,9 +7,9 @@ use crate::job::{OutPath, Reference, Request, Wanted};
 use crate::manifest::Manifest;
 use crate::model::{Draft, Prices, canonical, dimensions};
 
+use super::alpha::Alpha;
 use super::entry::{Entry, Meta, Number};
 use super::expand::{Item, own_scope, template_wrong};
-use super::alpha::Alpha;
 use super::files::{Files, Picture, mask_rule};
 use super::report::{Report, Wrong};
 use super::scope::Scope;
@@ -146,7 +146,9 @@ impl Builder<'_> {
         let idle = match self.files.alpha(path) {
             Ok(Alpha::Mixed) => return,
             Ok(Alpha::Opaque) => "the mask is opaque everywhere, so nothing would be painted anew",
-            Ok(Alpha::Clear) => "the mask is transparent everywhere, so all of the picture would be painted anew",
+            Ok(Alpha::Clear) => {
+                "the mask is transparent everywhere, so all of the picture would be painted anew"
+            }
             Err(reason) => return wrongs.push(Wrong::new("mask", reason)),
         };
         let help = "its transparent part is what is painted anew";

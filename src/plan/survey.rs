@@ -110,7 +110,9 @@ fn entry(
             // What is skipped may be skipped because it can't be made.
             Err(_) if item.skip => *unbuilt += 1,
             Err(wrongs) => {
-                wrongs.into_iter().for_each(|wrong| report.refuse(item.place, wrong.of_job(&item.id)));
+                for wrong in wrongs {
+                    report.refuse(item.place, wrong.of_job(&item.id));
+                }
             }
         }
         if report.problems.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -105,7 +105,10 @@ mod tests {
     #[test]
     fn short_values_stand_on_one_line() {
         assert_eq!(at(80, "quality", json!("medium"), json!("high")), "    quality    medium -> high");
-        assert_eq!(at(80, "background", Value::Null, json!("transparent")), "    background - -> transparent");
+        assert_eq!(
+            at(80, "background", Value::Null, json!("transparent")),
+            "    background - -> transparent"
+        );
         let file = json!([format!("sha256:{}", "ab".repeat(32)), "https://example.com/a.png"]);
         assert_eq!(
             at(80, "images", Value::Null, file),
@@ -130,7 +133,9 @@ mod tests {
     #[test]
     fn nothing_is_wider_than_the_page() {
         let (a, b) = ("狐が図書館で".repeat(40), "x ".repeat(400));
-        for (from, to) in [(a.clone(), b.clone()), (format!("{b}{a}{b}"), format!("{b}{a}y{b}")), (b, String::new())] {
+        for (from, to) in
+            [(a.clone(), b.clone()), (format!("{b}{a}{b}"), format!("{b}{a}y{b}")), (b, String::new())]
+        {
             for width in [40, 80, 200] {
                 for line in at(width, "prompt", json!(from), json!(to)).lines() {
                     assert!(line.width() <= width, "{width}: {line}");

@@ -115,7 +115,9 @@ impl Group {
     fn reason(&self, word: &str) -> String {
         let part = match (word, self.buys) {
             ("new" | "changed", 0) => "; not bought by this run".into(),
-            ("new" | "changed", buys) if buys < self.jobs => format!("; {buys} of them are bought by this run"),
+            ("new" | "changed", buys) if buys < self.jobs => {
+                format!("; {buys} of them are bought by this run")
+            }
             _ => String::new(),
         };
         let reason = match word {
@@ -151,16 +153,13 @@ impl Line {
     }
 
     fn write(&self, text: &mut String, page: Page, room: usize) {
-        let was = self.from.as_ref().map(|from| format!("  was {from}")).unwrap_or_default();
-        match &self.figures {
-            Some(figures) => {
-                let id = pad(&page.fit(&self.id, room), room);
-                let _ = writeln!(text, "  {id}{}", figures.text());
-            }
-            None => {
-                let line = format!("{}{was}", self.id);
-                let _ = writeln!(text, "  {}", page.fit(&line, page.width() - 2));
-            }
+        if let Some(figures) = &self.figures {
+            let id = pad(&page.fit(&self.id, room), room);
+            let _ = writeln!(text, "  {id}{}", figures.text());
+        } else {
+            let was = self.from.as_ref().map(|from| format!("  was {from}")).unwrap_or_default();
+            let line = format!("{}{was}", self.id);
+            let _ = writeln!(text, "  {}", page.fit(&line, page.width() - 2));
         }
         for difference in &self.differences {
             for line in change::lines(page, difference) {

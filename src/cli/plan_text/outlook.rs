@@ -78,7 +78,8 @@ impl Outlook<'_> {
         let (least, most) = self.settings.posts.bounds();
         let rate = self.rate();
         let wanted = (f64::from(rate.count) / rate.window.as_secs_f64() * POST_SECONDS * 2.0).ceil() as u32;
-        let within = |posts: u32| u64::from(posts.min(self.settings.limits.in_flight)).min(self.comparison.buys);
+        let within =
+            |posts: u32| u64::from(posts.min(self.settings.limits.in_flight)).min(self.comparison.buys);
         let (usual, most) = (within(wanted.clamp(least, most)), within(most));
         let credits = self.comparison.dearest.times(most as u32).min(self.comparison.estimate);
         Exposure { usual, most, credits }
@@ -93,13 +94,16 @@ impl Outlook<'_> {
                 "{unpriced} jobs name a model without a known price: under a budget they are not bought; add the model to a file of prices"
             ));
         } else if unpriced > 0 {
-            warnings.push(format!("{unpriced} jobs name a model without a known price; they are not in these sums"));
+            warnings.push(format!(
+                "{unpriced} jobs name a model without a known price; they are not in these sums"
+            ));
         }
         if let Some(BudgetLine { left, .. }) = self.budget().filter(|budget| budget.left < Credits::ZERO) {
             let short = Credits::ZERO - left;
             warnings.push(format!("the budget may be {short} credits short: the run pauses where it ends"));
         }
-        if let Some(short) = self.balance().map(|balance| estimate - balance).filter(|short| *short > Credits::ZERO)
+        if let Some(short) =
+            self.balance().map(|balance| estimate - balance).filter(|short| *short > Credits::ZERO)
         {
             warnings.push(format!("the balance may be {short} credits short: the run pauses where it ends"));
         }
@@ -202,7 +206,8 @@ fn warning(diagnostic: &Diagnostic) -> Value {
 /// Free bytes where `folder` is or will be.
 pub(in crate::cli) fn free_bytes(folder: &Path) -> Option<u64> {
     let here = Path::new(".");
-    let existing = folder.ancestors().find(|folder| folder.exists()).filter(|found| !found.as_os_str().is_empty());
+    let existing =
+        folder.ancestors().find(|folder| folder.exists()).filter(|found| !found.as_os_str().is_empty());
     let stat = rustix::fs::statvfs(existing.unwrap_or(here)).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

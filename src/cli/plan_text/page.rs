@@ -58,7 +58,11 @@ impl Page {
             Ink::Bold => "1",
             Ink::Old => "31",
         };
-        if self.color && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.color && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// `text` in at most `room` columns, its middle left out. Away from a
@@ -149,7 +153,10 @@ mod tests {
     fn lines_are_broken_between_words() {
         let page = Page { width: Some(40), color: false };
         assert_eq!(page.wrap("one two three four five six", 12), "one two three four five six");
-        assert_eq!(page.wrap("one two three four five six seven", 12), "one two three four five six\n            seven");
+        assert_eq!(
+            page.wrap("one two three four five six seven", 12),
+            "one two three four five six\n            seven"
+        );
         let figure = format!("one two three four five {}", whole("2 min 3 s"));
         assert_eq!(page.wrap(&figure, 12), "one two three four five\n            2 min 3 s");
     }

@@ -90,7 +90,10 @@ fn exposure(exposure: Exposure) -> String {
     let Exposure { usual, most, credits } = exposure;
     let word = if usual == 1 { "submission" } else { "submissions" };
     let most = if usual == most { String::new() } else { format!(", {most} at most") };
-    format!("{usual} {word} on the wire at once{most}: a crash leaves at most {} in doubt", whole(&format!("{credits} credits")))
+    format!(
+        "{usual} {word} on the wire at once{most}: a crash leaves at most {} in doubt",
+        whole(&format!("{credits} credits"))
+    )
 }
 
 fn warnings(page: Page, outlook: &Outlook<'_>) -> String {

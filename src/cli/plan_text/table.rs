@@ -37,7 +37,8 @@ pub(super) fn text(page: Page, comparison: &Comparison) -> String {
     }
     if kinds.len() > 1 {
         let (pictures, credits) = (comparison.pictures.to_string(), comparison.estimate.to_string());
-        let _ = writeln!(text, "{}", page.paint(Ink::Bold, &row("  in all", "", "", &pictures, "", &credits)));
+        let _ =
+            writeln!(text, "{}", page.paint(Ink::Bold, &row("  in all", "", "", &pictures, "", &credits)));
     }
     text
 }
