@@ -55,7 +55,7 @@ struct AskArgs {
     /// Ask for the pictures behind links: whether they are there, and are what the API takes.
     #[arg(long)]
     probe: bool,
-    /// The API's address [default: the manifest's]; asked only with --balance.
+    /// The API's address, for --balance and --probe [default: the manifest's].
     #[arg(long, env = "IMGBATCH_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
 }

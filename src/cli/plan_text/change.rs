@@ -68,10 +68,11 @@ fn cut(from: &str, to: &str, room: usize) -> (Cut, Cut) {
     let after = &from[from.len() - end..];
     let part = |text: &'_ str| {
         let middle = &text[start..text.len() - end];
+        // What one side does not need, the other may have.
         let left = room.saturating_sub(middle.width());
-        let context = (left / 2).min(CONTEXT);
-        let before = context_before(&text[..start], context);
-        let after = context_after(after, left.saturating_sub(before.width()).min(CONTEXT));
+        let after_room = (left - left / 2).max(left.saturating_sub(text[..start].width())).min(CONTEXT);
+        let after = context_after(after, after_room);
+        let before = context_before(&text[..start], left.saturating_sub(after.width()).min(CONTEXT));
         let kept = room.saturating_sub(before.width() + after.width());
         Cut { before, changed: shorten(middle, kept).into_owned(), after }
     };
@@ -83,12 +84,22 @@ fn common(a: impl Iterator<Item = char>, b: impl Iterator<Item = char>) -> usize
     a.zip(b).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
 }
 
+/// The end of `text`, from the beginning of a word on.
 fn context_before(text: &str, room: usize) -> String {
-    if text.width() <= room { text.to_owned() } else { format!("…{}", tail(text, room.saturating_sub(1))) }
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    let end = tail(text, room.saturating_sub(1));
+    format!("…{}", end.split_once(' ').map_or(end, |(_, words)| words))
 }
 
+/// The beginning of `text`, up to the end of a word.
 fn context_after(text: &str, room: usize) -> String {
-    if text.width() <= room { text.to_owned() } else { format!("{}…", head(text, room.saturating_sub(1))) }
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    let beginning = head(text, room.saturating_sub(1));
+    format!("{}…", beginning.rsplit_once(' ').map_or(beginning, |(words, _)| words))
 }
 
 #[cfg(test)]
@@ -119,15 +130,35 @@ mod tests {
     #[test]
     fn long_prompts_are_cut_to_the_part_that_changed() {
         let words = "A red fox reading in a snowy library, soft daylight through tall windows, no text, no people, wide shot";
-        let other = words.replace("snowy", "rainy old");
-        insta::assert_snapshot!(at(80, "prompt", json!(words), json!(other)), @"
-        prompt     …red fox reading in a snowy library, soft daylight throu…
-                -> …ed fox reading in a rainy old library, soft daylight throu…
-        ");
-        insta::assert_snapshot!(at(50, "prompt", json!(words), json!(words.replace("wide", "close"))), @"
-        prompt     …no text, no people, wide shot
-                -> …no text, no people, close shot
-        ");
+        let edited = |from: &str, to: &str| json!(words.replace(from, to));
+        for (width, to, lines) in [
+            (
+                80,
+                edited("snowy", "rainy old"),
+                [
+                    "    prompt     A red fox reading in a snowy library, soft daylight through…",
+                    "            -> A red fox reading in a rainy old library, soft daylight through…",
+                ],
+            ),
+            (
+                50,
+                edited("wide", "close"),
+                [
+                    "    prompt     …no text, no people, wide shot",
+                    "            -> …no text, no people, close shot",
+                ],
+            ),
+            (
+                60,
+                edited("tall", "small round"),
+                [
+                    "    prompt     …daylight through tall windows, no text,…",
+                    "            -> …daylight through small round windows, no…",
+                ],
+            ),
+        ] {
+            assert_eq!(at(width, "prompt", json!(words), to), lines.join("\n"));
+        }
     }
 
     #[test]
