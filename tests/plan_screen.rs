@@ -15,27 +15,30 @@ fn job(id: &str, prompt: &str, more: &str) -> String {
     format!("[[jobs]]\nid = '{id}'\nprompt = '{prompt}'\n{more}\n")
 }
 
+/// Pictures that are really drawn are small: the test is about words.
+const SMALL: &str = "size = '1:1'\nresolution = '1K'\nquality = 'low'";
+
 /// A folder in which every action is met.
 fn scene() -> Scene {
     let scene = Scene::new("");
     let before = [
-        job("keep", "a lantern", ""),
-        job("hero", LONG, ""),
-        job("tea", "a cup of tea", "size = '1:1'"),
-        job("heron", "a heron", ""),
-        job("gone", "a moth", ""),
-        job("refused", "a thing [emulate: fail content_policy_violation]", ""),
-        job("doubtful", "a thing [emulate: drop-after]", ""),
+        job("keep", "a lantern", SMALL),
+        job("hero", LONG, SMALL),
+        job("tea", "a cup of tea", SMALL),
+        job("heron", "a heron", SMALL),
+        job("gone", "a moth", SMALL),
+        job("refused", "a thing [emulate: fail content_policy_violation]", SMALL),
+        job("doubtful", "a thing [emulate: drop-after]", SMALL),
     ];
     scene.manifest(&format!("{HEAD}{}", before.concat()));
     scene.run(&["--rate", "50/s"]).exits(6);
     let after = [
-        job("keep", "a lantern", ""),
-        job("hero", &LONG.replace("snowy", "rainy old"), "quality = 'high'"),
-        job("tea", "a cup of tea", "size = '1:1'\nbackground = 'transparent'\nn = 2"),
-        job("grey-heron", "a heron", ""),
-        job("refused", "a thing [emulate: fail content_policy_violation]", ""),
-        job("doubtful", "a thing [emulate: drop-after]", ""),
+        job("keep", "a lantern", SMALL),
+        job("hero", &LONG.replace("snowy", "rainy old"), &SMALL.replace("low", "high")),
+        job("tea", "a cup of tea", &format!("{SMALL}\nbackground = 'transparent'\nn = 2")),
+        job("grey-heron", "a heron", SMALL),
+        job("refused", "a thing [emulate: fail content_policy_violation]", SMALL),
+        job("doubtful", "a thing [emulate: drop-after]", SMALL),
         job("later", "a storm", "skip = true"),
         job(
             "mug",
