@@ -1,8 +1,6 @@
 //! The screen before spending, as people see it: every action with its
 //! reason, what changed, what it costs, at two widths and in colour.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
-
 mod support;
 
 use support::Scene;
