@@ -129,7 +129,8 @@ fn results_go_to_stdout_and_everything_else_to_stderr() {
     let done = scene.run(&["--progress", "none"]).exits(0);
     assert_eq!(done.stdout.lines().count(), 1, "{done}");
     let plan = scene.call(&["plan", "m.toml", "--out", "out", "--json"]).exits(0).json();
-    assert_eq!(fields(&plan), ["version", "jobs", "totals"]);
+    let parts = ["budget", "balance_credits", "prices", "time", "disk", "exposure", "warnings"];
+    assert_eq!(fields(&plan), [&["version", "jobs", "totals"][..], &parts].concat());
     for job in plan["jobs"].as_array().unwrap() {
         assert_eq!(fields(job), ["id", "action", "reason", "width", "height", "credits"]);
         assert_eq!((&job["action"], &job["credits"]), (&"reuse".into(), &0.0.into()));

@@ -73,7 +73,7 @@ const CLOCK_WARN: Duration = Duration::from_secs(30);
 const CLOCK_FAIL: Duration = Duration::from_mins(10);
 
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
-    let plan = args.manifest.as_deref().map(source::load).transpose()?;
+    let plan = args.manifest.as_deref().map(|manifest| source::load(manifest, None)).transpose()?;
     let out = match (&args.out, &plan) {
         (Some(out), _) => Some(out.clone()),
         (None, Some(plan)) => Some(source::out_dir(plan, None, false)),

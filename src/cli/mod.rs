@@ -12,6 +12,7 @@ mod init;
 mod logging;
 mod plan;
 mod plan_text;
+mod probe;
 mod prove;
 mod resolve;
 mod run;

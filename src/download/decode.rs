@@ -31,7 +31,7 @@ pub(super) fn decode(path: &Path, max_pixels: u64) -> Result<(Format, u32, u32),
 }
 
 /// Names what came instead of a picture.
-fn no_format(head: &[u8]) -> Damage {
+pub(super) fn no_format(head: &[u8]) -> Damage {
     let text = String::from_utf8_lossy(head).to_ascii_lowercase();
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     if head.is_empty() {

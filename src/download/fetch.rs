@@ -44,8 +44,8 @@ pub struct Picture {
 /// caller's decision.
 #[derive(Debug)]
 pub struct Downloader {
-    client: reqwest::Client,
-    policy: Policy,
+    pub(super) client: reqwest::Client,
+    pub(super) policy: Policy,
     decoders: Arc<Semaphore>,
     folders: Arc<Folders>,
 }

@@ -12,6 +12,7 @@ mod fetch;
 mod hosts;
 mod jpeg;
 mod link;
+mod look;
 mod place;
 mod policy;
 mod publish;
@@ -24,6 +25,7 @@ mod verify;
 
 pub use error::FetchError;
 pub use fetch::{Downloader, Picture};
+pub use look::Remote;
 pub use place::{relocate, sweep};
 pub use policy::Policy;
 pub use verify::{Damage, Facts, Format, hash, verify};

@@ -54,6 +54,8 @@ pub struct Provider {
     pub exclusive_key: bool,
     /// True for an API on a private network.
     pub allow_private_hosts: bool,
+    /// A file of prices that replaces the published ones, relative to the manifest.
+    pub prices: Option<String>,
 }
 
 impl Default for Provider {
@@ -66,6 +68,7 @@ impl Default for Provider {
             idempotency: false,
             exclusive_key: false,
             allow_private_hosts: false,
+            prices: None,
         }
     }
 }
