@@ -32,4 +32,6 @@ pub mod events;
 pub mod pacer;
 pub mod runner;
 
+pub mod gallery;
+
 pub mod emulator;

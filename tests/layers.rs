@@ -22,11 +22,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("enrol", &["plan", "manifest", "ledger", "job"]),
     // Of `manifest` only the units: rates, limits, numbers at once.
     ("runner", &["api", "pacer", "download", "ledger", "events", "job", "manifest"]),
+    ("gallery", &["ledger", "job"]),
     (
         "cli",
         &[
             "manifest", "plan", "model", "job", "enrol", "api", "pacer", "download", "ledger", "events",
-            "runner", "emulator",
+            "runner", "emulator", "gallery",
         ],
     ),
 ];

@@ -7,6 +7,7 @@ mod connect;
 mod drive;
 mod emulate;
 mod exit;
+mod gallery;
 mod init;
 mod logging;
 mod plan;
@@ -90,6 +91,8 @@ enum Command {
     Status(status::Args),
     /// Decide submissions whose outcome is unknown.
     Resolve(resolve::Args),
+    /// Make one HTML page to look through the pictures, pick and reject.
+    Gallery(gallery::Args),
     /// Serve the API on this machine, for demos, tests and other clients.
     Emulator(emulate::Args),
     /// Write a first manifest.
@@ -110,6 +113,7 @@ impl Cli {
             Command::Collect(args) => collect::execute(&args, &global),
             Command::Status(args) => status::execute(&args),
             Command::Resolve(args) => resolve::execute(&args),
+            Command::Gallery(args) => gallery::execute(&args, &global),
             Command::Emulator(args) => emulate::execute(&args),
             Command::Init(args) => init::execute(&args),
             Command::Schema => {
@@ -128,7 +132,11 @@ impl Cli {
             Command::Plan(args) => args.json,
             Command::Collect(args) => args.json,
             Command::Status(args) => args.json,
-            Command::Resolve(_) | Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
+            Command::Resolve(_)
+            | Command::Gallery(_)
+            | Command::Emulator(_)
+            | Command::Init(_)
+            | Command::Schema => false,
         }
     }
 

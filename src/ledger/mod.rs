@@ -5,6 +5,7 @@
 //! one writer that shares transactions. The attempt is durable before its
 //! request leaves, and a state changes only through `State::next`.
 
+mod catalogue;
 mod claim;
 mod enrol;
 mod error;
@@ -23,6 +24,7 @@ mod writer;
 
 use rusqlite::Connection;
 
+pub use catalogue::{Exhibit, Failure, Shown, Wish};
 pub use claim::{Filter, InFlight, Pending};
 pub use enrol::{Known, Origin};
 pub use error::LedgerError;

@@ -138,6 +138,10 @@ impl<'a> View<'a> {
         Self { db }
     }
 
+    pub(super) fn db(self) -> &'a Connection {
+        self.db
+    }
+
     /// Whose folder this is.
     pub fn identity(self) -> Result<Option<Identity>, LedgerError> {
         let (name, base_url) = (meta(self.db, "name")?, meta(self.db, "base_url")?);
