@@ -24,12 +24,18 @@ items.forEach((item, place) => {
   item.place = place;
   item.key = JSON.stringify([job.id, picture ? picture.number : 0]);
   item.haystack = `${job.id}\n${job.prompt}`.toLowerCase();
+  item.short = shortId(job);
   item.label = job.params.n > 1 && picture ? `${job.id} (${picture.number})` : job.id;
   const size = picture ? picture.size : job.size;
   // A card needs room for its reason; a picture is never wider than a banner.
   const shape = size ? size[0] / size[1] : 1;
   item.aspect = picture && !picture.gone ? Math.min(Math.max(shape, 0.4), 3) : Math.max(Math.min(shape, 1.8), 1.15);
 });
+
+// The id without what the names of axes repeat on every tile.
+function shortId({ id, axes }) {
+  return Object.keys(axes ?? {}).reduce((short, axis) => short.replace(`${axis}=`, ""), id);
+}
 
 const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 const own = (table, name) => (table && Object.hasOwn(table, name) ? text(table[name]) : null);

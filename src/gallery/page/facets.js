@@ -14,14 +14,14 @@ function drawArrange(view, change) {
   const groups = columns.filter((column) => column.table || ["state", "mark", "size", "quality"].includes(column.key));
   const names = groups.filter((column) => valuesOf(column).length > 1).map((column) => [column.key, column.label]);
   const [sortLabel, sort] = choice("sort", "Sort by", Object.entries(SORTS).map(([key, { label }]) => [key, label]), view.sort, (value) => change({ sort: value }));
-  const direction = iconButton(view.down ? "next" : "prev", view.down ? "Descending" : "Ascending", () => change({ down: !view.down }));
+  const direction = iconButton(view.down ? "down" : "up", view.down ? "Descending" : "Ascending", () => change({ down: !view.down }));
   direction.classList.add("direction");
   direction.id = "direction";
   const parts = [
     ...choice("group", "Group by", [["", "Nothing"], ...names], view.group, (value) => change({ group: value, across: value ? view.across : "" })),
     ...(view.group ? choice("across", "Across", [["", "Nothing"], ...names.filter(([key]) => key !== view.group)], view.across, (value) => change({ across: value })) : []),
     sortLabel,
-    el("div", { class: "row" }, sort, direction),
+    el("div", { class: "pair" }, sort, direction),
   ];
   keepFocus(() => byId("arrange").replaceChildren(...parts));
 }

@@ -37,10 +37,15 @@ function refresh(stay) {
 }
 
 function foundWords() {
-  const total = items.length;
-  const shown = found.length === total ? count(total, "tile") : `${number.format(found.length)} of ${count(total, "tile")}`;
+  const pictures = found.filter((item) => item.picture).length;
+  const others = found.length - pictures;
+  const all = isNarrowed(view) ? ` of ${number.format(items.filter((item) => item.picture).length)}` : "";
   const left = sheet.layout.left ?? 0;
-  return left > 0 ? `${shown}; ${number.format(left)} without both columns are not in this grid` : shown;
+  return [
+    `${number.format(pictures)}${all} picture${pictures === 1 && !all ? "" : "s"}`,
+    others > 0 && `${count(others, "job")} without one`,
+    left > 0 && `${number.format(left)} have no place in this grid`,
+  ].filter(Boolean).join(", ");
 }
 
 function drawEmpty() {

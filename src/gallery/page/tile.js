@@ -36,7 +36,7 @@ function caption(item) {
   return el(
     "div",
     { class: "caption", title: item.label },
-    el("span", { class: "id" }, item.job.id),
+    el("span", { class: "id" }, item.short),
     several && el("span", { class: "take" }, `${item.picture.number}/${item.job.params.n}`),
     remarks.length > 0 && el("span", { class: "note", title: remarks.map((note) => note.long).join("\n") }, glyph("warn")),
   );

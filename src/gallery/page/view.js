@@ -4,10 +4,10 @@
 const MISSING = "\u0000none";
 
 const SORTS = {
-  order: { label: "Order of the manifest", of: (item) => item.place },
+  order: { label: "Manifest", of: (item) => item.place },
   id: { label: "Id", of: (item) => item.job.id },
   time: { label: "Time", of: (item) => item.picture?.saved_at ?? null },
-  cost: { label: "Cost of the job", of: (item) => item.job.credits },
+  cost: { label: "Cost", of: (item) => item.job.credits },
   bytes: { label: "File size", of: (item) => item.picture?.bytes ?? null },
   prompt: { label: "Prompt", of: (item) => item.job.prompt },
 };
