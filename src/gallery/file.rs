@@ -15,10 +15,8 @@ pub(super) fn replace(
     write: impl FnOnce(&mut dyn Write) -> Result<(), GalleryError>,
 ) -> Result<(), GalleryError> {
     let folder = folder_of(path);
-    let temp = Builder::new()
-        .prefix(".imgbatch-")
-        .tempfile_in(folder)
-        .map_err(GalleryError::writing(path))?;
+    let temp =
+        Builder::new().prefix(".imgbatch-").tempfile_in(folder).map_err(GalleryError::writing(path))?;
     let mut file = BufWriter::with_capacity(256 * 1024, temp);
     write(&mut file).map_err(|error| named(error, path))?;
     let temp = file.into_inner().map_err(|error| GalleryError::writing(path)(error.into_error()))?;

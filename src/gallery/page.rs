@@ -13,7 +13,8 @@ use super::GalleryError;
 use super::entry::{Entry, Header};
 
 const PAGE: &str = include_str!("page/page.html");
-const STYLE: &str = concat!(include_str!("page/base.css"), include_str!("page/sheet.css"), include_str!("page/lightbox.css"));
+const STYLE: &str =
+    concat!(include_str!("page/base.css"), include_str!("page/sheet.css"), include_str!("page/lightbox.css"));
 
 /// One script made of files that each hold one thing; they share a scope.
 const SCRIPT: &str = concat!(
@@ -41,10 +42,11 @@ static FRAME: LazyLock<(String, String)> = LazyLock::new(|| {
         hash(SCRIPT),
         hash(STYLE)
     );
-    let page = PAGE
-        .replacen("<!-- policy -->", &policy, 1)
-        .replacen("/* style */", STYLE, 1)
-        .replacen("/* script */", SCRIPT, 1);
+    let page = PAGE.replacen("<!-- policy -->", &policy, 1).replacen("/* style */", STYLE, 1).replacen(
+        "/* script */",
+        SCRIPT,
+        1,
+    );
     let (before, after) = page.split_once("<!-- data -->").unwrap_or((&page, ""));
     (before.to_owned(), after.to_owned())
 });

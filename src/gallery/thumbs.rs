@@ -158,10 +158,10 @@ mod tests {
             })
             .unwrap();
         assert_eq!(seen.into_inner(), 3);
-        assert_eq!(bad.iter().map(|bad| bad.path.as_str()).collect::<Vec<_>>(), [
-            "../outside.png",
-            "images/b.png"
-        ]);
+        assert_eq!(
+            bad.iter().map(|bad| bad.path.as_str()).collect::<Vec<_>>(),
+            ["../outside.png", "images/b.png"]
+        );
         let thumb = thumbs.find(&a).unwrap();
         assert!(thumb.data_url(out.path()).unwrap().starts_with("data:image/jpeg;base64,/9j/"));
         assert!(thumbs.find(&b).is_none() && thumbs.find(&c).is_none());

@@ -148,11 +148,9 @@ mod tests {
 
     #[test]
     fn a_wrong_line_is_named() {
-        for (text, line, part) in [
-            ("a\n\"b\n", 2, "JSON string"),
-            ("a\t0\n", 1, "count from 1"),
-            ("#\n\na\t1,x\n", 3, "\"x\""),
-        ] {
+        for (text, line, part) in
+            [("a\n\"b\n", 2, "JSON string"), ("a\t0\n", 1, "count from 1"), ("#\n\na\t1,x\n", 3, "\"x\"")]
+        {
             let error = text.parse::<Chosen>().unwrap_err();
             assert_eq!(error.line, line, "{text:?}");
             assert!(error.why.contains(part), "{error}");

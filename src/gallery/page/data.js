@@ -48,7 +48,7 @@ const otherSize = ({ job, picture }) =>
 // What items can be filtered and grouped by; `of` is null where it has none.
 const columns = [
   { key: "state", label: "State", of: (item) => item.job.state, name: (value) => STATES[value] ?? value },
-  { key: "mark", label: "Marks", of: (item) => marks.of(item) ?? "open", name: (value) => MARKS[value] ?? value },
+  { key: "mark", label: "Marks", of: (item) => (item.picture ? (marks.of(item) ?? "open") : null), name: (value) => MARKS[value] ?? value, none: "No picture" },
   ...tableColumns("axes", "axis"),
   ...tableColumns("meta", "meta"),
   { key: "size", label: "Size", of: (item) => pixels(item.picture ? item.picture.size : item.job.size) },
@@ -67,7 +67,7 @@ function tableColumns(table, prefix) {
 }
 
 const column = (key) => columns.find((candidate) => candidate.key === key);
-const named = (column, value) => (value === null ? "none" : column.name ? column.name(value) : value);
+const named = (column, value) => (value === null ? (column.none ?? "none") : column.name ? column.name(value) : value);
 
 // What is remarkable about an item.
 function notes({ job, picture }) {

@@ -137,6 +137,7 @@ function details(item) {
     el("h2", {}, item.label),
     el("p", { class: "state" }, STATES[job.state]),
     ...notes(item).map((note) => el("p", { class: "remark" }, glyph("warn"), note.long)),
+    job.state === "unknown" && el("p", { class: "remark" }, glyph("warn"), "imgbatch resolve decides what became of it; nothing is sent again by itself."),
     job.failure && picture && el("p", { class: "remark failed" }, glyph("failed"), `${job.failure.code}: ${job.failure.message}`),
     el("p", { class: "prompt" }, job.prompt),
     el("div", { class: "copies" }, copying("Prompt", job.prompt, "the prompt"), copying("Id", job.id, "the id"), picture && copying("Path", filePath(item), "the path"), copying("JSON", JSON.stringify(record(item), null, 2), "the JSON")),

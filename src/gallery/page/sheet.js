@@ -111,6 +111,8 @@ const sheet = {
     }
     const open = element.querySelector(".open");
     open.style.height = `${place.height}px`;
+    // A card ends with a whole line.
+    element.style.setProperty("--lines", Math.max(1, Math.floor((place.height - 96) / 18)));
     open.tabIndex = place.item === this.current ? 0 : -1;
     element.setAttribute("aria-setsize", this.order.length);
     element.setAttribute("aria-posinset", this.places.get(place.item) + 1);

@@ -72,7 +72,7 @@ function card(item, instead) {
   const money = job.credits > 0 ? ` · ${credits(job.credits)}` : "";
   const lines = {
     failed: () => [job.failure?.code, job.failure?.message, `${BILLED[job.failure?.billed] ?? "Billing unknown"}${money}`],
-    unknown: () => [null, job.why || "Nobody knows whether the provider took it.", `${credits(job.credits)} at risk · imgbatch resolve decides`],
+    unknown: () => [null, job.why || "Nobody knows whether the provider took it.", `${credits(job.credits)} at risk`],
     pending: () => [null, null, job.estimate ? `at most ${credits(job.estimate)}` : null],
     in_flight: () => [null, null, job.credits > 0 ? `${credits(job.credits)} reserved` : null],
   };

@@ -119,7 +119,7 @@ function sorted(passing, view) {
 // The values of a column, in the order of the manifest.
 function valuesOf(column) {
   if (column.key === "state") return Object.keys(STATES);
-  if (column.key === "mark") return Object.keys(MARKS);
+  if (column.key === "mark") return [...Object.keys(MARKS), MISSING];
   column.values ??= [...new Set(items.map((item) => column.of(item) ?? MISSING))].sort(
     (a, b) => (a === MISSING) - (b === MISSING) || (column.table === "axes" ? 0 : collator.compare(a, b)),
   );
