@@ -202,13 +202,8 @@ const TRAPS: &[&str] = &[
 /// A run in which every text that a stranger can write is a trap.
 fn trapped() -> Scene {
     let scene = Scene::new("");
-    let jobs: Vec<Value> = TRAPS
-        .iter()
-        .enumerate()
-        .map(|(at, trap)| json!({ "id": format!("job-{at}"), "prompt": format!("{trap} {at}"), "size": "1024x1024", "quality": "low", "meta": { "trap": trap } }))
-        .collect();
-    scene.write("m.json", &json!({ "version": 1, "name": "trapped", "jobs": jobs }).to_string());
-    scene.call(&["run", "m.json", "--out", "out", "--base-url", &scene.base_url, "--yes"]).exits(0);
+    scene.jobs(TRAPS.len());
+    scene.run(&[]).exits(0);
     // What a manifest refuses, a ledger from elsewhere may hold.
     let db = scene.ledger();
     db.execute("UPDATE meta SET value = ?1 WHERE key = 'name'", [TRAPS[1]]).unwrap();
@@ -216,8 +211,9 @@ fn trapped() -> Scene {
         let table = json!({ *trap: trap }).to_string();
         let state = if at % 2 == 0 { 5 } else { 6 };
         db.execute(
-            "UPDATE job SET id = id || ?1, axes = ?2, meta = ?2, state = ?3, code = ?1, message = ?1, billed = ?1 WHERE id = ?4",
-            rusqlite::params![trap, table, state, format!("job-{at}")],
+            "UPDATE job SET id = 'job-' || ?1, request = json_set(request, '$.prompt', ?1), axes = ?2, meta = ?2,
+                state = ?3, code = ?1, message = ?1, billed = ?1 WHERE seq = ?4",
+            rusqlite::params![trap, table, state, at as i64 + 1],
         )
         .unwrap();
         db.execute(
