@@ -60,14 +60,14 @@ fn bar(global: &Global) -> ProgressBar {
 }
 
 fn remarks(made: &Made) -> String {
-    let mut text = format!("{} pictures of {} jobs\n", made.pictures, made.jobs);
-    for picture in made.unreadable.iter().take(NAMED) {
-        text += &format!("warning: {} can't be shown: {}\n", picture.path, picture.why);
-    }
-    if made.unreadable.len() > NAMED {
-        text += &format!("warning: {} more pictures can't be shown\n", made.unreadable.len() - NAMED);
-    }
-    text
+    let named = made.unreadable.iter().take(NAMED);
+    let named = named.map(|picture| format!("warning: {} can't be shown: {}\n", picture.path, picture.why));
+    let more = match made.unreadable.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("warning: {more} more pictures can't be shown\n"),
+    };
+    let (pictures, jobs) = (made.pictures, made.jobs);
+    std::iter::once(format!("{pictures} pictures of {jobs} jobs\n")).chain(named).chain([more]).collect()
 }
 
 fn explained(error: GalleryError) -> anyhow::Error {

@@ -11,7 +11,7 @@
 //! # winter-catalog: picked, 3 jobs
 //! mug/colour=sage,style=studio,surface=oak
 //! fox/1b4f0e98#2
-//! icon	1,4
+//! icon<TAB>1,4
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};

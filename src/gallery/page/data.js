@@ -85,7 +85,7 @@ function notes({ job, picture }) {
 }
 
 // Links, relative to this page. Every part of a path is a name, whatever it holds.
-const link = (path) => run.base.split("/").concat(path.split("/")).filter(Boolean).map(encodeURIComponent).join("/").replaceAll("%2E%2E", "..");
+const link = (path) => run.base.split("/").concat(path.split("/")).filter(Boolean).map(encodeURIComponent).join("/");
 const fullLink = (item) => link(item.picture.path);
 function thumbLink(item) {
   const { thumb } = item.picture;

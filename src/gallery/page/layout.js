@@ -2,6 +2,7 @@
 // groups, or the grid of two axes. Numbers only; `sheet.js` draws them.
 
 const GAP = 10;
+const NARROW = 6;
 const CAPTION = 28;
 const HEADING = 44;
 
@@ -58,7 +59,7 @@ function* justified(list, width, scale) {
 }
 
 // Rows are the values of one axis, columns those of the other; a cell holds
-// every picture that has both.
+// every picture that has both, in as many lines as it takes.
 function plot(found, view, width, scale) {
   const [down, over] = [column(view.group), column(view.across)];
   const placed = found.filter((item) => down.of(item) !== null && over.of(item) !== null);
@@ -68,31 +69,35 @@ function plot(found, view, width, scale) {
     return valuesOf(by).filter((value) => values.has(value));
   };
   const [downs, overs] = [present(down), present(over)];
-  const most = Math.max(1, ...[...cells.values()].map((cell) => cell.length));
+  const most = [...cells.values()].reduce((most, cell) => Math.max(most, cell.length), 1);
   const side = width < 600 ? 84 : 150;
   const roomy = (width - side - 16) / Math.max(overs.length, 1);
   const cell = Math.max(Math.min(roomy, scale * 1.7), scale * 0.75);
-  const lanes = most > 1 ? 2 : 1;
-  const tileWidth = (cell - GAP - (lanes - 1) * 6) / lanes;
+  const lanes = Math.min(Math.ceil(Math.sqrt(most)), Math.max(1, Math.floor(cell / 72)));
+  const tileWidth = (cell - GAP - (lanes - 1) * NARROW) / lanes;
   const shapes = placed.map((item) => item.aspect).sort((a, b) => a - b);
   const tileHeight = tileWidth / (shapes[Math.floor(shapes.length / 2)] ?? 1);
   const rows = [];
   let top = 0;
   for (const value of downs) {
     const line = overs.map((other) => cells.get(JSON.stringify([value, other])) ?? []);
-    const lines = Math.max(1, ...line.map((cell) => Math.ceil(cell.length / lanes)));
-    const height = GAP + lines * tileHeight + (lines - 1) * 6;
-    const places = line.flatMap((list, at) =>
-      (list.length > 0 ? list : [null]).map((item, nth) => ({
-        item,
-        left: side + at * cell + GAP / 2 + (nth % lanes) * (tileWidth + 6),
-        top: GAP / 2 + Math.floor(nth / lanes) * (tileHeight + 6),
-        width: tileWidth,
-        height: tileHeight,
-      })),
-    );
-    rows.push({ kind: "plot", top, height, places, name: valueName(down, value), side });
-    top += height;
+    const lines = line.reduce((most, cell) => Math.max(most, Math.ceil(cell.length / lanes)), 1);
+    for (let nth = 0; nth < lines; nth += 1) {
+      const [first, last] = [nth === 0, nth === lines - 1];
+      const places = line.flatMap((list, at) => {
+        const here = list.slice(nth * lanes, (nth + 1) * lanes);
+        return (first && list.length === 0 ? [null] : here).map((item, lane) => ({
+          item,
+          left: side + at * cell + GAP / 2 + lane * (tileWidth + NARROW),
+          top: first ? GAP / 2 : 0,
+          width: tileWidth,
+          height: tileHeight,
+        }));
+      });
+      const height = tileHeight + (first ? GAP / 2 : 0) + (last ? GAP / 2 : NARROW);
+      rows.push({ kind: "plot", top, height, places, last, name: first ? valueName(down, value) : "", side });
+      top += height;
+    }
   }
   const heads = { side, cell, corner: `${down.label} × ${over.label}`, names: overs.map((value) => valueName(over, value)) };
   return { rows, width: Math.max(width, side + cell * overs.length + 8), height: top + 24, heads, left: found.length - placed.length };

@@ -85,7 +85,7 @@ function sheetKeys(event) {
   const typing = event.target.closest("input, select, textarea");
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") {
-    if (byId("side").classList.contains("open")) drawer(false);
+    if (byId("side").classList.contains("out")) drawer(false);
     byId("marks-menu").open = false;
     if (event.target === byId("search")) byId("search").blur();
     return;

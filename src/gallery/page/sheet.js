@@ -87,7 +87,7 @@ const sheet = {
   },
 
   drawRow(row) {
-    const element = el("div", { class: `row ${row.kind === "plot" ? "plot-row" : ""}`, role: "presentation" });
+    const element = el("div", { class: `row ${row.kind === "plot" ? "plot-row" : ""} ${row.last ? "last" : ""}`, role: "presentation" });
     element.style.top = `${row.top + this.headHeight}px`;
     element.style.height = `${row.height}px`;
     if (row.kind === "heading") element.append(groupHeading(row.group));

@@ -85,7 +85,7 @@ function buildHelp() {
 }
 
 function drawer(open) {
-  byId("side").classList.toggle("open", open);
+  byId("side").classList.toggle("out", open);
   byId("shade").hidden = !open;
   byId("drawer-switch").setAttribute("aria-expanded", open);
   if (open) byId("side").querySelector("select, input")?.focus();
@@ -95,7 +95,7 @@ function buildToolbar() {
   byId("drawer-switch").append(glyph("filter"));
   byId("theme").append(glyph("theme"));
   byId("help-open").append(glyph("help"));
-  byId("drawer-switch").addEventListener("click", () => drawer(!byId("side").classList.contains("open")));
+  byId("drawer-switch").addEventListener("click", () => drawer(!byId("side").classList.contains("out")));
   byId("shade").addEventListener("click", () => drawer(false));
   byId("theme").addEventListener("click", nextTheme);
   byId("help-open").addEventListener("click", () => byId("help").showModal());
