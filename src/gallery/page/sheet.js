@@ -67,9 +67,9 @@ const sheet = {
   draw() {
     const { scrollTop, clientHeight } = this.scroller;
     const wanted = new Set();
-    const end = scrollTop + clientHeight * 2;
-    for (let at = this.firstRow(scrollTop - clientHeight); at < this.layout.rows.length; at += 1) {
-      if (this.layout.rows[at].top > end) break;
+    const ahead = clientHeight * 0.75;
+    for (let at = this.firstRow(scrollTop - ahead); at < this.layout.rows.length; at += 1) {
+      if (this.layout.rows[at].top > scrollTop + clientHeight + ahead) break;
       wanted.add(this.layout.rows[at]);
     }
     for (const [row, element] of this.drawn) {
@@ -116,7 +116,7 @@ const sheet = {
     open.tabIndex = place.item === this.current ? 0 : -1;
     element.setAttribute("aria-setsize", this.order.length);
     element.setAttribute("aria-posinset", this.places.get(place.item) + 1);
-    if (row.kind === "plot" && place.width < 130) element.querySelector(".card")?.classList.add("small");
+    if (row.kind === "plot" && place.width < 130) element.querySelector(".card")?.classList.add(place.width < 90 ? "tiny" : "small");
     return element;
   },
 

@@ -3,7 +3,7 @@
 function tile(item) {
   const { job, picture } = item;
   const image = picture && !picture.gone ? thumbImage(item) : null;
-  const open = el("button", { type: "button", class: `open${seenThrough(item) && image ? " seen-through" : ""}`, "aria-label": spoken(item) }, image ?? card(item));
+  const open = el("button", { type: "button", class: `open ${image ? (seenThrough(item) ? "seen-through" : "") : "reason"}`, "aria-label": spoken(item) }, image ?? card(item));
   const element = el("div", { class: "tile", role: "listitem" }, open);
   if (picture) {
     element.append(el("span", { class: "stamp", "aria-hidden": "true" }, glyph("pick")), judge());

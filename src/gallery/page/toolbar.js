@@ -25,8 +25,7 @@ function drawMarksMenu() {
 }
 
 function clearMarks() {
-  const before = new Map(marks.table);
-  if (!window.confirm(`Clear ${count(before.size, "mark")}?`)) return;
+  if (!window.confirm(`Clear ${count(marks.table.size, "mark")}?`)) return;
   marks.table.clear();
   marks.save();
   marksChanged();
