@@ -3,10 +3,9 @@
 // folders of three runs and one embedded page.
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, readFileSync, renameSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -231,7 +230,8 @@ tests["a folder that was moved still works"] = async () => {
 };
 
 tests["an embedded page stands alone"] = async () => {
-  const alone = join(mkdtempSync(join(tmpdir(), "gallery-")), "one.html");
+  const alone = join(dirname(embedded), "alone", "one.html");
+  mkdirSync(dirname(alone));
   copyFileSync(embedded, alone);
   const { page, context } = await visit(alone);
   await page.waitForFunction(() => [...document.querySelectorAll(".tile img")].every((image) => image.naturalWidth > 0));
