@@ -34,4 +34,6 @@ pub mod events;
 pub mod pacer;
 pub mod runner;
 
+pub mod gallery;
+
 pub mod emulator;

@@ -24,11 +24,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("enrol", &["plan", "manifest", "ledger", "job"]),
     // Of `manifest` only the units: rates, limits, numbers at once.
     ("runner", &["api", "callback", "pacer", "download", "ledger", "events", "job", "manifest"]),
+    ("gallery", &["ledger", "job"]),
     (
         "cli",
         &[
             "manifest", "plan", "model", "job", "enrol", "account", "api", "callback", "pacer", "download",
-            "ledger", "events", "runner", "emulator",
+            "ledger", "events", "runner", "emulator", "gallery",
         ],
     ),
 ];

@@ -8,6 +8,7 @@ mod doctor;
 mod drive;
 mod emulate;
 mod exit;
+mod gallery;
 mod init;
 mod logging;
 mod plan;
@@ -112,6 +113,8 @@ enum Command {
     Status(status::Args),
     /// Resolve submissions whose outcome is unknown, or decide about them.
     Resolve(resolve::Args),
+    /// Make one HTML page to look through the pictures, pick and reject.
+    Gallery(gallery::Args),
     /// Check key, balance, reachability, clock, disk and folder.
     Doctor(doctor::Args),
     /// Serve the API on this machine, for demos, tests and other clients.
@@ -134,6 +137,7 @@ impl Cli {
             Command::Collect(args) => collect::execute(&args, &global),
             Command::Status(args) => status::execute(&args),
             Command::Resolve(args) => resolve::execute(&args, &global),
+            Command::Gallery(args) => gallery::execute(&args, &global),
             Command::Doctor(args) => doctor::execute(&args),
             Command::Emulator(args) => emulate::execute(&args),
             Command::Init(args) => init::execute(&args),
@@ -155,7 +159,7 @@ impl Cli {
             Command::Status(args) => args.json,
             Command::Resolve(args) => args.json,
             Command::Doctor(args) => args.json,
-            Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
+            Command::Gallery(_) | Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
         }
     }
 

@@ -6,6 +6,7 @@
 //! request leaves, and a state changes only through `State::next`.
 
 mod balance;
+mod catalogue;
 mod claim;
 mod doubt;
 mod enrol;
@@ -25,6 +26,7 @@ mod writer;
 
 use rusqlite::Connection;
 
+pub use catalogue::{Exhibit, Failure, Shown, Wish};
 pub use claim::{Filter, InFlight, Pending};
 pub use doubt::{Candidate, Held, Nameless};
 pub use enrol::{Known, Origin};
