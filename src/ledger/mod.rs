@@ -6,6 +6,7 @@
 //! request leaves, and a state changes only through `State::next`.
 
 mod claim;
+mod dataset;
 mod enrol;
 mod error;
 mod files;
@@ -24,6 +25,7 @@ mod writer;
 use rusqlite::Connection;
 
 pub use claim::{Filter, InFlight, Pending};
+pub use dataset::{Entry, Picture, Place, Scope, Snapshot};
 pub use enrol::{Known, Origin};
 pub use error::LedgerError;
 pub use files::{Kept, Move};
