@@ -32,4 +32,7 @@ pub mod events;
 pub mod pacer;
 pub mod runner;
 
+pub mod check;
+pub mod export;
+
 pub mod emulator;

@@ -20,13 +20,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger", &["job"]),
     ("plan", &["manifest", "model", "job"]),
     ("enrol", &["plan", "manifest", "ledger", "job"]),
+    ("export", &["ledger", "job"]),
+    // Of `download` only how a file is verified.
+    ("check", &["ledger", "job", "download"]),
     // Of `manifest` only the units: rates, limits, numbers at once.
     ("runner", &["api", "pacer", "download", "ledger", "events", "job", "manifest"]),
     (
         "cli",
         &[
             "manifest", "plan", "model", "job", "enrol", "api", "pacer", "download", "ledger", "events",
-            "runner", "emulator",
+            "runner", "emulator", "export", "check",
         ],
     ),
 ];

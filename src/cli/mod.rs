@@ -2,11 +2,13 @@
 //! library, its result becomes text or JSON, and an exit code.
 
 mod ask;
+mod check;
 mod collect;
 mod connect;
 mod drive;
 mod emulate;
 mod exit;
+mod export;
 mod init;
 mod logging;
 mod plan;
@@ -90,6 +92,10 @@ enum Command {
     Status(status::Args),
     /// Decide submissions whose outcome is unknown.
     Resolve(resolve::Args),
+    /// Check every picture against the ledger, and find blank and similar ones.
+    Check(check::Args),
+    /// Write a dataset: jsonl, csv, imagefolder, webdataset or parquet.
+    Export(export::Args),
     /// Serve the API on this machine, for demos, tests and other clients.
     Emulator(emulate::Args),
     /// Write a first manifest.
@@ -110,6 +116,8 @@ impl Cli {
             Command::Collect(args) => collect::execute(&args, &global),
             Command::Status(args) => status::execute(&args),
             Command::Resolve(args) => resolve::execute(&args),
+            Command::Check(args) => check::execute(&args),
+            Command::Export(args) => export::execute(&args),
             Command::Emulator(args) => emulate::execute(&args),
             Command::Init(args) => init::execute(&args),
             Command::Schema => {
@@ -128,6 +136,8 @@ impl Cli {
             Command::Plan(args) => args.json,
             Command::Collect(args) => args.json,
             Command::Status(args) => args.json,
+            Command::Check(args) => args.json,
+            Command::Export(args) => args.json,
             Command::Resolve(_) | Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
         }
     }

@@ -22,8 +22,9 @@ mod stub;
 mod tests;
 mod verify;
 
+pub use decode::Row;
 pub use error::FetchError;
 pub use fetch::{Downloader, Picture};
 pub use place::{relocate, sweep};
 pub use policy::Policy;
-pub use verify::{Damage, Facts, Format, hash, verify};
+pub use verify::{Damage, Facts, Format, hash, verify, verify_seeing};

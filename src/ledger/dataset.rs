@@ -159,8 +159,9 @@ impl View<'_> {
 
     /// Visits the paths at which a picture may lie, below the output folder.
     pub fn each_path(self, mut visit: impl FnMut(&str)) -> Result<(), LedgerError> {
-        let mut query =
-            self.db.prepare("SELECT path, moving_from FROM image WHERE saved_at IS NOT NULL AND path IS NOT NULL")?;
+        let mut query = self
+            .db
+            .prepare("SELECT path, moving_from FROM image WHERE saved_at IS NOT NULL AND path IS NOT NULL")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             visit(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
@@ -233,6 +234,7 @@ fn status(want: i64, state: State) -> &'static str {
 }
 
 fn object(json: Option<String>) -> Result<Map<String, Value>, LedgerError> {
-    json.map_or(Ok(Map::new()), |json| serde_json::from_str(&json))
-        .map_err(|error| LedgerError::Contradiction(format!("a job's columns are not a JSON object: {error}")))
+    json.map_or(Ok(Map::new()), |json| serde_json::from_str(&json)).map_err(|error| {
+        LedgerError::Contradiction(format!("a job's columns are not a JSON object: {error}"))
+    })
 }
