@@ -61,7 +61,7 @@ pub fn check(out: &Path, tell: &mut dyn FnMut(&Finding)) -> Result<Checked, Chec
         if batch.is_full() { look(&mut batch, &mut gallery, &present, &mut report) } else { Ok(()) }
     })?;
     look(&mut batch, &mut gallery, &present, &mut report)?;
-    stray::each(out, &mut known, &present, |path| report.add(Finding::stray(path)))?;
+    stray::each(out, &mut known, &present, |path| report.add(&Finding::stray(path)))?;
     let Report { record, totals, .. } = report;
     let (document, not_kept) = record.finish(out, &totals)?;
     Ok(Checked { totals, document, not_kept })
@@ -74,10 +74,10 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn add(&mut self, finding: Finding) -> Result<(), CheckError> {
+    fn add(&mut self, finding: &Finding) -> Result<(), CheckError> {
         self.totals.count(finding.kind);
-        (self.tell)(&finding);
-        Ok(self.record.add(&finding)?)
+        (self.tell)(finding);
+        Ok(self.record.add(finding)?)
     }
 }
 
@@ -93,11 +93,11 @@ fn look(
         report.totals.bytes += picture.bytes;
         let sight = match seen {
             Seen::Missing => {
-                report.add(Finding::of(Kind::Missing, &id, &picture, None))?;
+                report.add(&Finding::of(Kind::Missing, &id, &picture, None))?;
                 continue;
             }
             Seen::Damaged(why) => {
-                report.add(Finding::of(Kind::Damaged, &id, &picture, Some(why)))?;
+                report.add(&Finding::of(Kind::Damaged, &id, &picture, Some(why)))?;
                 continue;
             }
             Seen::Whole(sight) => sight,
@@ -105,11 +105,11 @@ fn look(
         // Earlier versions of a job are like the present one, and nobody minds.
         let Some(sight) = sight.filter(|_| picture.place.path.starts_with("images/")) else { continue };
         if let Some(colour) = sight.blank() {
-            report.add(Finding::of(Kind::Blank, &id, &picture, Some(colour)))?;
+            report.add(&Finding::of(Kind::Blank, &id, &picture, Some(colour)))?;
         } else if let Some(twin) = gallery.add(&sight, (picture.attempt, picture.number)) {
             let like = present.view().place_of(twin.key.0, twin.key.1)?.map(|place| place.path);
             let finding = Finding::of(Kind::Similar, &id, &picture, None);
-            report.add(Finding { like, distance: Some(twin.distance), ..finding })?;
+            report.add(&Finding { like, distance: Some(twin.distance), ..finding })?;
         }
     }
     Ok(())

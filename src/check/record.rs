@@ -44,8 +44,9 @@ impl Record {
         let mut document = self.head;
         findings.rewind()?;
         findings.read_to_string(&mut document)?;
-        let totals = serde_json::to_string(totals)?;
-        document.push_str(&format!("],\n\"totals\":{totals}}}\n"));
+        document += "],\n\"totals\":";
+        document += &serde_json::to_string(totals)?;
+        document += "}\n";
         let kept = keep(out, document.as_bytes());
         Ok((document, kept.err()))
     }

@@ -47,7 +47,7 @@ impl Scan {
             (self.width, self.height) = (row.width.min(GRID), row.height.min(GRID));
             self.sums = vec![[0; 4]; (self.width * self.height) as usize];
         }
-        if row.y % (row.height / SAMPLES).max(1) != 0 {
+        if !row.y.is_multiple_of((row.height / SAMPLES).max(1)) {
             return;
         }
         let line = cell(row.y, row.height, self.height) * self.width;

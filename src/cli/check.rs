@@ -40,14 +40,10 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn line(finding: &Finding) -> String {
-    let mut line = format!("{:<8} {}", finding.kind.word(), shown(&finding.path));
-    if let Some(like) = &finding.like {
-        line.push_str(&format!(": nearly the same as {}", shown(like)));
-    }
-    if let Some(detail) = &finding.detail {
-        line.push_str(&format!(": {}", shown(detail)));
-    }
-    line + "\n"
+    let like = finding.like.as_ref().map(|like| format!(": nearly the same as {}", shown(like)));
+    let detail = finding.detail.as_ref().map(|detail| format!(": {}", shown(detail)));
+    let (like, detail) = (like.unwrap_or_default(), detail.unwrap_or_default());
+    format!("{:<8} {}{like}{detail}\n", finding.kind.word(), shown(&finding.path))
 }
 
 /// Names of strangers' files must not steer a terminal.

@@ -90,21 +90,16 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
 
 fn text(options: &Options, summary: &Summary) -> String {
     let Summary { rows, pictures, added, kept, .. } = summary;
-    let mut text = format!("{rows} rows with {pictures} pictures in {}", options.to.display());
-    if *kept > 0 {
-        text.push_str(&format!("; {added} new, {kept} from before"));
-    }
-    text.push('\n');
-    for (count, what) in [
+    let before = if *kept > 0 { format!("; {added} new, {kept} from before") } else { String::new() };
+    let head = format!("{rows} rows with {pictures} pictures in {}{before}\n", options.to.display());
+    let notes = [
         (summary.without_picture, "jobs have no picture and are not in it"),
         (summary.not_embedded, "pictures are no PNG; nothing was embedded in them"),
         (summary.troubles, "pictures are missing or damaged and are not in it; `imgbatch check` tells more"),
-    ] {
-        if count > 0 {
-            text.push_str(&format!("{count} {what}\n"));
-        }
-    }
-    text
+    ];
+    let notes = notes.into_iter().filter(|(count, _)| *count > 0);
+    let line = |(count, what)| format!("{count} {what}\n");
+    head + &notes.map(line).collect::<String>()
 }
 
 impl Args {

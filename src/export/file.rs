@@ -22,6 +22,7 @@ pub(super) struct Single {
     mark: PathBuf,
     stamp: Stamp,
     before: Option<ContentHash>,
+    published: bool,
     _lock: File,
 }
 
@@ -41,14 +42,10 @@ impl Single {
         let (temp, mark) = (sibling(target, "new")?, sibling(target, "export")?);
         File::options().create(true).append(true).open(&temp).map_err(ExportError::file(&temp))?;
         let lock = lock(&temp, target)?;
-        let single =
-            Self { target: target.to_owned(), temp, mark, stamp: stamp.clone(), before: None, _lock: lock };
-        let before = single.judge(replace);
-        if before.is_err() {
-            // Nothing is written, so nothing is left.
-            let _ = fs::remove_file(&single.temp);
-        }
-        Ok(Self { before: before?, ..single })
+        let (target, stamp) = (target.to_owned(), stamp.clone());
+        let mut single = Self { target, temp, mark, stamp, before: None, published: false, _lock: lock };
+        single.before = single.judge(replace)?;
+        Ok(single)
     }
 
     /// Where to write.
@@ -86,21 +83,34 @@ impl Single {
     }
 
     /// The file is written: gives it its name.
-    pub(super) fn publish(self) -> Result<(), ExportError> {
-        let work = || {
+    pub(super) fn publish(mut self) -> Result<(), ExportError> {
+        let mut work = || {
             File::open(&self.temp)?.sync_all()?;
             let after = hash(&self.temp)?;
-            let mark =
-                Mark { stamp: self.stamp, sha256: std::iter::once(after).chain(self.before).collect() };
+            let mark = Mark {
+                stamp: self.stamp.clone(),
+                sha256: std::iter::once(after).chain(self.before).collect(),
+            };
             let next = self.mark.with_extension("imgbatch-mark");
             let mut file = File::create(&next)?;
             file.write_all(&serde_json::to_vec(&mark)?)?;
             file.sync_all()?;
             fs::rename(&next, &self.mark)?;
             fs::rename(&self.temp, &self.target)?;
+            self.published = true;
             sync_parent(&self.target)
         };
-        work().map_err(ExportError::file(&self.target))
+        let done = work();
+        done.map_err(ExportError::file(&self.target))
+    }
+}
+
+impl Drop for Single {
+    /// An export that failed leaves nothing.
+    fn drop(&mut self) {
+        if !self.published {
+            let _ = fs::remove_file(&self.temp);
+        }
     }
 }
 

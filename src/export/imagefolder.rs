@@ -68,7 +68,7 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
         }
     }
     if !splits.is_empty() {
-        card::write(&folder, &splits)?;
+        card::write(&folder, &splits, None)?;
     }
     folder.publish(files)
 }

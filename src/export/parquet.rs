@@ -87,13 +87,7 @@ fn features(columns: &[Column]) -> String {
     let mut features = Map::new();
     features.insert("image".to_owned(), json!({ "_type": "Image" }));
     for column in columns {
-        let dtype = match column.kind {
-            Kind::Bool => "bool",
-            Kind::Int => "int64",
-            Kind::Float => "float64",
-            Kind::Text => "string",
-        };
-        features.insert(column.name.clone(), json!({ "dtype": dtype, "_type": "Value" }));
+        features.insert(column.name.clone(), json!({ "dtype": column.kind.name(), "_type": "Value" }));
     }
     json!({ "info": { "features": features } }).to_string()
 }

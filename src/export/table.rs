@@ -1,7 +1,7 @@
 //! The formats that are one file: written row by row, anew each time. With
 //! splits, a folder with one file each.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
 
@@ -44,16 +44,31 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
     let files: Vec<String> = names.iter().map(|name| format!("{name}.{}", options.format.name())).collect();
     let paths = files.iter().map(|file| folder.stage(file)).collect::<Result<Vec<_>, _>>()?;
     let tables = paths.iter().map(|path| create(feed, path)).collect::<Result<_, _>>()?;
-    fill(feed, tables, log)?;
-    for path in &paths {
-        File::open(path).and_then(|file| file.sync_all()).map_err(ExportError::file(path))?;
+    let counts = fill(feed, tables, log)?;
+    let mut splits = Vec::new();
+    for (((name, file), path), count) in names.into_iter().zip(files).zip(paths).zip(counts) {
+        if count == 0 {
+            // Loaders refuse a split without rows.
+            fs::remove_file(&path).map_err(ExportError::file(&path))?;
+        } else {
+            File::open(&path).and_then(|file| file.sync_all()).map_err(ExportError::file(&path))?;
+            splits.push((name, file));
+        }
     }
-    card::write(&folder, &names.iter().cloned().zip(files.clone()).collect::<Vec<_>>())?;
-    folder.publish(files)
+    // Parquet knows its types, and of pictures more than a card can say.
+    let features = (options.format != Format::Parquet).then(|| card::features(&feed.columns, "  "));
+    card::write(&folder, &splits, features.as_deref())?;
+    folder.publish(splits.into_iter().map(|(_, file)| file).collect())
 }
 
-fn fill(feed: &Feed<'_>, mut tables: Vec<Box<dyn Table>>, log: &mut Log<'_>) -> Result<(), ExportError> {
+/// Writes every row into the table of its split; gives the rows of each.
+fn fill(
+    feed: &Feed<'_>,
+    mut tables: Vec<Box<dyn Table>>,
+    log: &mut Log<'_>,
+) -> Result<Vec<u64>, ExportError> {
     let names = feed.options.splits.names();
+    let mut counts = vec![0; names.len()];
     feed.each(|entry, split| {
         let mut add = |entry: &Entry| tables[split].add(feed, entry, &names[split]);
         let mut picture = entry.picture.as_ref();
@@ -66,10 +81,12 @@ fn fill(feed: &Feed<'_>, mut tables: Vec<Box<dyn Table>>, log: &mut Log<'_>) -> 
             picture = None;
             let _ = add(&Entry { picture: None, ..entry.clone() })?;
         }
+        counts[split] += 1;
         log.summary.rows += 1;
         log.summary.pictures += u64::from(picture.is_some());
         log.summary.added += 1;
         Ok(())
     })?;
-    tables.into_iter().try_for_each(Table::finish)
+    tables.into_iter().try_for_each(Table::finish)?;
+    Ok(counts)
 }

@@ -16,6 +16,18 @@ pub(super) enum Kind {
     Text,
 }
 
+impl Kind {
+    /// Its name to the `datasets` library.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "int64",
+            Self::Float => "float64",
+            Self::Text => "string",
+        }
+    }
+}
+
 /// A value that fits its column.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell {
@@ -121,7 +133,9 @@ mod tests {
 
     fn kind(values: &[Value]) -> Kind {
         let mut widest = Widest::default();
-        values.iter().for_each(|value| widest.add(value));
+        for value in values {
+            widest.add(value);
+        }
         widest.kind()
     }
 

@@ -1,4 +1,4 @@
-//! WebDataset: tar shards of samples, each a picture, its columns as JSON and
+//! `webdataset`: tar shards of samples, each a picture, its columns as JSON and
 //! its prompt as text, under one key.
 //!
 //! A second export leaves full shards alone and adds new ones. A shard with a
@@ -84,7 +84,7 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
         files.extend(split.kept.into_iter().chain(split.made));
     }
     if !patterns.is_empty() {
-        card::write(&folder, &patterns)?;
+        card::write(&folder, &patterns, Some(&features(feed)))?;
     }
     folder.publish(files)
 }
@@ -231,6 +231,15 @@ impl Shard {
         self.bytes += bytes.len() as u64;
         self.tar.append_data(&mut header, name, bytes)
     }
+}
+
+/// The types of a sample's members.
+fn features(feed: &Feed<'_>) -> String {
+    let member = |name: &str, dtype: &str| format!("  - name: {name}\n    dtype: {dtype}\n");
+    let json = format!("  - name: json\n    struct:\n{}", card::features(&feed.columns, "    "));
+    [member("png", "image"), json, member("txt", "string")].concat()
+        + &member("__key__", "string")
+        + &member("__url__", "string")
 }
 
 fn shard_name(split: &str, number: u64) -> String {
