@@ -22,6 +22,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger", &["job"]),
     ("plan", &["manifest", "model", "job"]),
     ("enrol", &["plan", "manifest", "ledger", "job"]),
+    ("export", &["ledger", "job"]),
+    // Of `download` only how a file is verified.
+    ("check", &["ledger", "job", "download"]),
     // Of `manifest` only the units: rates, limits, numbers at once.
     ("runner", &["api", "callback", "pacer", "download", "ledger", "events", "job", "manifest"]),
     ("gallery", &["ledger", "job"]),
@@ -29,7 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "manifest", "plan", "model", "job", "enrol", "account", "api", "callback", "pacer", "download",
-            "ledger", "events", "runner", "emulator", "gallery",
+            "ledger", "events", "runner", "emulator", "gallery", "export", "check",
         ],
     ),
 ];

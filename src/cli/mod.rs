@@ -2,12 +2,14 @@
 //! library, its result becomes text or JSON, and an exit code.
 
 mod ask;
+mod check;
 mod collect;
 mod connect;
 mod doctor;
 mod drive;
 mod emulate;
 mod exit;
+mod export;
 mod gallery;
 mod init;
 mod logging;
@@ -113,8 +115,12 @@ enum Command {
     Status(status::Args),
     /// Resolve submissions whose outcome is unknown, or decide about them.
     Resolve(resolve::Args),
+    /// Check every picture against the ledger, and find blank and similar ones.
+    Check(check::Args),
     /// Make one HTML page to look through the pictures, pick and reject.
     Gallery(gallery::Args),
+    /// Write a dataset: jsonl, csv, imagefolder, webdataset or parquet.
+    Export(export::Args),
     /// Check key, balance, reachability, clock, disk and folder.
     Doctor(doctor::Args),
     /// Serve the API on this machine, for demos, tests and other clients.
@@ -137,7 +143,9 @@ impl Cli {
             Command::Collect(args) => collect::execute(&args, &global),
             Command::Status(args) => status::execute(&args),
             Command::Resolve(args) => resolve::execute(&args, &global),
+            Command::Check(args) => check::execute(&args),
             Command::Gallery(args) => gallery::execute(&args, &global),
+            Command::Export(args) => export::execute(&args),
             Command::Doctor(args) => doctor::execute(&args),
             Command::Emulator(args) => emulate::execute(&args),
             Command::Init(args) => init::execute(&args),
@@ -158,6 +166,8 @@ impl Cli {
             Command::Collect(args) => args.json,
             Command::Status(args) => args.json,
             Command::Resolve(args) => args.json,
+            Command::Check(args) => args.json,
+            Command::Export(args) => args.json,
             Command::Doctor(args) => args.json,
             Command::Gallery(_) | Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
         }

@@ -110,7 +110,7 @@ impl Downloader {
         let max_pixels = self.policy.max_pixels;
         blocking(move || {
             let _permit = permit;
-            let (format, width, height) = decode::decode(&temp, max_pixels)?;
+            let (format, width, height) = decode::decode(&temp, max_pixels, &mut |_| {})?;
             Ok((temp, format, width, height))
         })
         .await

@@ -23,9 +23,10 @@ mod stub;
 mod tests;
 mod verify;
 
+pub use decode::Row;
 pub use error::FetchError;
 pub use fetch::{Downloader, Picture};
 pub use look::Remote;
 pub use place::{relocate, sweep};
 pub use policy::Policy;
-pub use verify::{Damage, Facts, Format, hash, verify};
+pub use verify::{Damage, Facts, Format, hash, verify, verify_seeing};

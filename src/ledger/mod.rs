@@ -8,6 +8,7 @@
 mod balance;
 mod catalogue;
 mod claim;
+mod dataset;
 mod doubt;
 mod enrol;
 mod error;
@@ -28,6 +29,7 @@ use rusqlite::Connection;
 
 pub use catalogue::{Exhibit, Failure, Shown, Wish};
 pub use claim::{Filter, InFlight, Pending};
+pub use dataset::{Entry, Picture, Place, Scope, Snapshot};
 pub use doubt::{Candidate, Held, Nameless};
 pub use enrol::{Known, Origin};
 pub use error::LedgerError;
