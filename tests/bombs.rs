@@ -86,7 +86,7 @@ fn nested_aliases_of_eight_megabytes_end_at_their_budget() {
 fn more_values_than_anybody_writes_end_at_their_budget() {
     let scene = Scene::new("");
     let values = "0,".repeat(3 << 20);
-    let words = "more than 1000000 values";
+    let words = "more than 750000 values";
     is_refused(&scene, "a.json", &format!("{{\"vars\":{{\"x\":[{values}0]}}}}"), words);
     is_refused(&scene, "a.toml", &format!("vars.x = [{values}0]"), words);
     is_refused(&scene, "a.yaml", &format!("vars:\n  x: [{values}0]"), words);

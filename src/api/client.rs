@@ -17,6 +17,9 @@ use super::outcome::{Doubt, Submission, classify_submit};
 /// Patience for DNS, connect and TLS together: less than any other, so that
 /// a slow start is known as "never sent" and not as a doubt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// A submission leaves on no connection that was idle for longer: a server
+/// that closes one just as it is reused makes a false unknown.
+const POST_POOL_IDLE: Duration = Duration::from_millis(900);
 /// Reads may reuse a connection for this long.
 const READ_POOL_IDLE: Duration = Duration::from_secs(30);
 
@@ -61,10 +64,8 @@ impl Client {
         if let Some(url) = &config.files_url {
             check_url("files_url", url)?;
         }
-        // Zero idle connections: each submission opens its own. A server that
-        // closes an idle connection just as it is reused made false unknowns.
         let post_timeout = config.post_timeout.max(Config::MIN_POST_TIMEOUT);
-        let post = builder(&config, post_timeout)?.pool_max_idle_per_host(0);
+        let post = builder(&config, post_timeout)?.pool_idle_timeout(POST_POOL_IDLE);
         let read = builder(&config, config.read_timeout)?.pool_idle_timeout(READ_POOL_IDLE);
         Ok(Self {
             post: post.build().map_err(without_url)?,

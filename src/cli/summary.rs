@@ -34,6 +34,7 @@ pub(super) struct Summary {
     submissions: Submissions,
     failures: Vec<Failure>,
     unknown: Vec<Unknown>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     possibly_billed_twice: Vec<Twice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     balance_evidence: Option<String>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -16,7 +16,7 @@ use super::hosts::{Guard, Rules};
 use super::place::Folders;
 use super::policy::Policy;
 use super::publish::{publish, temporary};
-use super::stream::{open, receive};
+use super::stream::{Arrived, open, receive};
 use super::verify::{Damage, Format};
 use crate::job::{ContentHash, OutPath};
 
@@ -99,10 +99,7 @@ impl Downloader {
     async fn transfer(&self, link: &str, root: &Path, target: PathBuf) -> Result<Arrived, FetchError> {
         let response = open(&self.client, link, Rules::of(&self.policy)).await?;
         let (root, folders) = (root.to_owned(), Arc::clone(&self.folders));
-        let temp = blocking(move || temporary(&folders, &root, &target).map_err(FetchError::Disk)).await?;
-        let (file, temp) = NamedTempFile::into_parts(temp);
-        let (sha256, bytes) = receive(response, file, self.policy.max_bytes).await?;
-        Ok(Arrived { temp, sha256, bytes })
+        receive(response, self.policy.max_bytes, move || temporary(&folders, &root, &target)).await
     }
 
     async fn decode(&self, temp: TempPath) -> Result<(TempPath, Format, u32, u32), FetchError> {
@@ -117,16 +114,9 @@ impl Downloader {
     }
 }
 
-/// A body in its temporary file, which vanishes with this value.
-struct Arrived {
-    temp: TempPath,
-    sha256: ContentHash,
-    bytes: u64,
-}
-
 /// Runs file work beside the reactor. A panic in there is a decoder's, on a
 /// file that some stranger made.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
 ) -> Result<T, FetchError> {
     match spawn_blocking(work).await {

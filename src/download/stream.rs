@@ -1,16 +1,17 @@
 //! The transfer itself: redirects followed by hand, then bytes into a file.
 
 use std::error::Error;
-use std::fs::File;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncWriteExt, BufWriter};
+use tempfile::{NamedTempFile, TempPath};
 use url::Url;
 
 use super::error::FetchError;
+use super::fetch::blocking;
 use super::hosts::{Refused, Rules};
 use super::link::check;
 use super::verify::Damage;
@@ -65,33 +66,72 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
-/// Writes the body into `file`; gives its hash and length.
+/// A body on its way into a temporary file.
+struct Sink {
+    temp: NamedTempFile,
+    hasher: Sha256,
+}
+
+/// A whole body in its temporary file, which vanishes with this value.
+pub(super) struct Arrived {
+    pub(super) temp: TempPath,
+    pub(super) sha256: ContentHash,
+    pub(super) bytes: u64,
+}
+
+/// Writes the body into the file that `make` makes. Hashing and writing happen
+/// beside the reactor, a buffer at a time: most pictures take one step.
 pub(super) async fn receive(
     mut response: Response,
-    file: File,
     limit: u64,
-) -> Result<(ContentHash, u64), FetchError> {
+    make: impl FnOnce() -> io::Result<NamedTempFile> + Send + 'static,
+) -> Result<Arrived, FetchError> {
     let declared = response.content_length();
     if declared.is_some_and(|length| length > limit) {
         return Err(Damage::TooLong { limit }.into());
     }
-    let mut writer = BufWriter::with_capacity(BUFFER, tokio::fs::File::from_std(file));
-    let (mut hasher, mut bytes) = (Sha256::new(), 0);
+    let room = declared.map_or(BUFFER, |length| BUFFER.min(length as usize));
+    let (mut buffer, mut bytes) = (Vec::with_capacity(room), 0);
+    let (mut make, mut sink) = (Some(make), None);
     while let Some(chunk) = response.chunk().await.map_err(lost)? {
         bytes += chunk.len() as u64;
         if bytes > limit {
             return Err(Damage::TooLong { limit }.into());
         }
-        hasher.update(&chunk);
-        writer.write_all(&chunk).await.map_err(FetchError::Disk)?;
-    }
-    writer.flush().await.map_err(FetchError::Disk)?;
-    match declared {
-        Some(length) if length != bytes => {
-            Err(FetchError::transient(format!("{bytes} of {length} bytes arrived")))
+        buffer.extend_from_slice(&chunk);
+        if buffer.len() >= BUFFER {
+            (sink, buffer) = pour(make.take(), sink, buffer).await?;
         }
-        _ => Ok((ContentHash::finish(hasher), bytes)),
     }
+    if let Some(length) = declared.filter(|length| *length != bytes) {
+        return Err(FetchError::transient(format!("{bytes} of {length} bytes arrived")));
+    }
+    match pour(make.take(), sink, buffer).await?.0 {
+        Some(Sink { temp, hasher }) => {
+            Ok(Arrived { temp: temp.into_temp_path(), sha256: ContentHash::finish(hasher), bytes })
+        }
+        None => Err(Damage::Empty.into()),
+    }
+}
+
+/// Empties the buffer into the sink; the first time that is made.
+async fn pour(
+    make: Option<impl FnOnce() -> io::Result<NamedTempFile> + Send + 'static>,
+    sink: Option<Sink>,
+    mut buffer: Vec<u8>,
+) -> Result<(Option<Sink>, Vec<u8>), FetchError> {
+    blocking(move || {
+        let mut sink = match (sink, make) {
+            (Some(sink), _) => sink,
+            (None, Some(make)) => Sink { temp: make().map_err(FetchError::Disk)?, hasher: Sha256::new() },
+            (None, None) => return Ok((None, buffer)),
+        };
+        sink.hasher.update(&buffer);
+        sink.temp.write_all(&buffer).map_err(FetchError::Disk)?;
+        buffer.clear();
+        Ok((Some(sink), buffer))
+    })
+    .await
 }
 
 /// A refused address is the link's fault, everything else may pass.

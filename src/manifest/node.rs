@@ -156,7 +156,7 @@ impl Entry {
 }
 
 /// The most values of one manifest: 16 bytes of source for each is little.
-pub(crate) const VALUES: usize = 1_000_000;
+pub(crate) const VALUES: usize = 750_000;
 
 pub(crate) fn too_many_values(span: Span) -> Fault {
     Fault::new(format!("the manifest has more than {VALUES} values"), span)

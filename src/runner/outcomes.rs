@@ -361,9 +361,9 @@ impl Driver {
         let picture = seen.map_or(USUAL_PICTURE, |mean| mean * 2);
         let coming = (self.in_flight + self.queues.backlog() + 1) as u64;
         let needed = SPARE_DISK + coming * picture;
-        let (free_text, needed_text) = (crate::events::bytes(free), crate::events::bytes(needed));
         (free < needed).then(|| {
-            Halt::Disk(format!("the disk has {free_text} left, and what is under way needs {needed_text}"))
+            let (free, needed) = (crate::events::bytes(free), crate::events::bytes(needed));
+            Halt::Disk(format!("the disk has {free} left, and what is under way needs {needed}"))
         })
     }
 }
