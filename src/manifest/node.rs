@@ -155,7 +155,7 @@ impl Entry {
     }
 }
 
-/// The most values of one manifest: 16 bytes of source for each is little.
+/// The most values of one manifest: 22 bytes of source for each is little.
 pub(crate) const VALUES: usize = 750_000;
 
 pub(crate) fn too_many_values(span: Span) -> Fault {
