@@ -29,7 +29,7 @@ impl Rungs {
 
     /// What happens next to this submission.
     pub(super) fn next(self, row: &UnknownRow, now_ms: i64) -> String {
-        let end = row.intent_at + KEY_LIFE_MS;
+        let end = row.intent_at.saturating_add(KEY_LIFE_MS);
         let mut steps = Vec::new();
         if self.honours_keys && now_ms < end {
             let until = jiff::Timestamp::from_millisecond(end)

@@ -242,7 +242,9 @@ impl Summary {
     fn list_unknown(&self, text: &mut String) {
         let now = jiff::Timestamp::now().as_millisecond();
         for (row, unknown) in self.held.iter().zip(&self.unknown).take(SHOWN) {
-            let age = std::time::Duration::from_millis(u64::try_from(now - row.intent_at).unwrap_or(0));
+            let age = std::time::Duration::from_millis(
+                u64::try_from(now.saturating_sub(row.intent_at)).unwrap_or(0),
+            );
             let _ = writeln!(
                 text,
                 "  unknown   {}: {} ago, {} credits at risk: {}",

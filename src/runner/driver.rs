@@ -23,7 +23,7 @@ use super::listing::{Listing, NoListing};
 use super::look::{Found, Tries, Watched};
 use super::queues::{Due, Queues};
 use super::replay::{Replay, Replayed};
-use super::schedule::first_look;
+use super::schedule::first_look_at;
 use super::settings::{Settings, Stop, posts_on_the_wire};
 use super::shared::Shared;
 use super::submit::{Order, Submitted, Unstaged};
@@ -210,7 +210,7 @@ impl Driver {
         let collecting = if self.settings.collect { in_flight.len() + ready.len() } else { 0 };
         self.in_flight = in_flight.len();
         for task in in_flight {
-            let due = task.accepted_at + first_look(task.estimated).as_millis() as i64;
+            let due = first_look_at(task.accepted_at, task.estimated);
             let at = self.shared.clock.instant(due);
             self.queues.look_later(at, Watched::new(task));
         }

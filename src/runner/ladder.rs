@@ -183,7 +183,7 @@ impl Driver {
             Err(NoListing::Look(error)) => tracing::info!(%error, "the provider's list can't be read"),
         }
         let now = self.shared.clock.now_ms();
-        if self.ladder.unknown.values().any(|held| now - held.intent_at < LIST_YOUNG_MS) {
+        if self.ladder.unknown.values().any(|held| now.saturating_sub(held.intent_at) < LIST_YOUNG_MS) {
             self.ladder.list_again = Some(Instant::now() + LIST_AGAIN);
         }
     }

@@ -56,10 +56,10 @@ impl Shared {
         since: i64,
         exclusive: bool,
     ) -> Result<Listing, NoListing> {
-        let rows = self.rows_since(since - SKEW_MS).await.map_err(NoListing::Look)?;
+        let rows = self.rows_since(since.saturating_sub(SKEW_MS)).await.map_err(NoListing::Look)?;
         let recorded = self.ledger.write(move |store| {
             // An attempt that began earlier may have been on the wire that long.
-            let nameless = store.nameless(since - LONGEST_POST_MS - 2 * SKEW_MS)?;
+            let nameless = store.nameless(since.saturating_sub(LONGEST_POST_MS + 2 * SKEW_MS))?;
             let mut strangers = Vec::new();
             for row in rows {
                 if store.owner_of(&row.id)?.is_none() {
@@ -142,8 +142,9 @@ fn candidate(row: &Row) -> Candidate {
 /// was on the wire. What the list does not say could be anything.
 fn can_have_made(attempt: &Nameless, row: &Row) -> bool {
     let model = row.model.as_deref().is_none_or(|model| attempt.model.is_empty() || model == attempt.model);
-    let end = attempt.lost_at.unwrap_or(attempt.intent_at + LONGEST_POST_MS);
-    let span = attempt.intent_at - SKEW_MS..=end + SKEW_MS;
+    // A ledger that somebody else filled may hold any number.
+    let end = attempt.lost_at.unwrap_or(attempt.intent_at.saturating_add(LONGEST_POST_MS));
+    let span = attempt.intent_at.saturating_sub(SKEW_MS)..=end.saturating_add(SKEW_MS);
     model && created_ms(row).is_none_or(|at| span.contains(&at))
 }
 

@@ -172,13 +172,14 @@ impl Shared {
 
     /// Its pictures are gone wherever they were.
     fn is_long_gone(&self, task: &InFlight) -> bool {
-        self.clock.now_ms() - task.accepted_at > LINK_LIFE_MS
+        self.clock.now_ms().saturating_sub(task.accepted_at) > LINK_LIFE_MS
     }
 
     /// The earliest time at which links may die: a task that is read late may
     /// have completed long ago.
     fn expiry(&self, task: &InFlight) -> i64 {
-        let soonest = task.accepted_at + task.estimated.map_or(0, |estimated| estimated.as_millis() as i64);
+        let lasts = task.estimated.map_or(0, |estimated| estimated.as_millis() as i64);
+        let soonest = task.accepted_at.saturating_add(lasts);
         soonest.min(self.clock.now_ms()) + LINK_LIFE_MS
     }
 }

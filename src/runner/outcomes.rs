@@ -9,7 +9,7 @@ use super::fetch::{Fetch, Fetched, Next, after_failure};
 use super::halt::Halt;
 use super::look::{Found, Watched};
 use super::queues::Due;
-use super::schedule::{OVERDUE_EVERY, first_look, next_look};
+use super::schedule::{OVERDUE_EVERY, first_look_at, next_look};
 use super::submit::{Again, Order, Submitted, Unstaged};
 use crate::api::{Class, LookError};
 use crate::download::FetchError;
@@ -121,7 +121,7 @@ impl Driver {
             self.queues.fetch(recorded.fetch, 0);
             return;
         }
-        let due = task.accepted_at + first_look(task.estimated).as_millis() as i64;
+        let due = first_look_at(task.accepted_at, task.estimated);
         self.queues.look_later(self.shared.clock.instant(due), Watched::new(task));
     }
 

@@ -47,8 +47,8 @@ pub(super) enum Replayed {
 /// `None` once it is too old or was tried often enough. Pure.
 pub(super) fn replay_at(held: &Held, failures: usize, now_ms: i64) -> Option<i64> {
     let wait = WAITS.get(failures)?.as_millis() as i64;
-    let at = if failures == 0 { (held.intent_at + wait).max(now_ms) } else { now_ms + wait };
-    (at < held.intent_at + KEY_LIFE_MS).then_some(at)
+    let at = if failures == 0 { held.intent_at.saturating_add(wait).max(now_ms) } else { now_ms + wait };
+    (at < held.intent_at.saturating_add(KEY_LIFE_MS)).then_some(at)
 }
 
 impl Shared {

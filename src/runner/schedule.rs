@@ -17,8 +17,14 @@ const NO_ESTIMATE: Duration = Duration::from_secs(4);
 pub(super) const OVERDUE_EVERY: Duration = Duration::from_mins(1);
 
 /// The wait between acceptance and the first look.
-pub(super) fn first_look(estimated: Option<Duration>) -> Duration {
+fn first_look(estimated: Option<Duration>) -> Duration {
     estimated.map_or(NO_ESTIMATE, |estimated| estimated.mul_f64(FIRST_LOOK).clamp(FIRST_MIN, FIRST_MAX))
+}
+
+/// The time of the first look at a task that was taken at `accepted_at`, both
+/// in milliseconds since 1970. A ledger that somebody filled may hold any time.
+pub(super) fn first_look_at(accepted_at: i64, estimated: Option<Duration>) -> i64 {
+    accepted_at.saturating_add(first_look(estimated).as_millis() as i64)
 }
 
 /// The wait after look number `looks` (from 1) that found the task unfinished:
