@@ -4,6 +4,7 @@
 mod ask;
 mod check;
 mod collect;
+mod completions;
 mod connect;
 mod doctor;
 mod drive;
@@ -13,6 +14,7 @@ mod export;
 mod gallery;
 mod init;
 mod logging;
+mod man;
 mod plan;
 mod plan_text;
 mod probe;
@@ -42,7 +44,7 @@ use crate::events::{Reporter, Screen, Style};
 #[derive(Debug, Parser)]
 #[command(
     name = "imgbatch",
-    version,
+    version = VERSION,
     propagate_version = true,
     max_term_width = 100,
     after_long_help = AFTER_A_CRASH
@@ -53,6 +55,12 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// With the commit, where the build knew it.
+const VERSION: &str = match option_env!("IMGBATCH_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 const AFTER_A_CRASH: &str = "\
 After a crash, a kill or a power cut:
@@ -129,6 +137,10 @@ enum Command {
     Init(init::Args),
     /// Print the JSON Schema of manifests.
     Schema,
+    /// Print the completions of a shell.
+    Completions(completions::Args),
+    /// Print the manual page, or write one for every command.
+    Man(man::Args),
 }
 
 impl Cli {
@@ -154,6 +166,8 @@ impl Cli {
                 print(&format!("{schema}\n"))?;
                 Ok(Exit::Success)
             }
+            Command::Completions(args) => completions::execute(&args),
+            Command::Man(args) => man::execute(&args),
         }
     }
 
@@ -169,7 +183,12 @@ impl Cli {
             Command::Check(args) => args.json,
             Command::Export(args) => args.json,
             Command::Doctor(args) => args.json,
-            Command::Gallery(_) | Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
+            Command::Gallery(_)
+            | Command::Emulator(_)
+            | Command::Init(_)
+            | Command::Schema
+            | Command::Completions(_)
+            | Command::Man(_) => false,
         }
     }
 
