@@ -15,6 +15,7 @@ mod gallery;
 mod init;
 mod logging;
 mod man;
+mod notify;
 mod plan;
 mod plan_text;
 mod probe;
@@ -27,6 +28,8 @@ mod signals;
 mod source;
 mod status;
 mod summary;
+mod until;
+mod watch;
 
 use std::io::{IsTerminal, Write};
 

@@ -7,6 +7,7 @@ use super::connect::Provider;
 use super::drive::Drive;
 use super::emulate::EmulateArgs;
 use super::exit::Exit;
+use super::notify::{Notice, NotifyArgs};
 use super::plan_text::{self, Lines, Outlook, Page, free_bytes};
 use super::settings::{self, PaceArgs, SelectArgs};
 use super::summary::shell_word;
@@ -38,6 +39,8 @@ pub(super) struct Args {
     select: SelectArgs,
     #[command(flatten)]
     pace: PaceArgs,
+    #[command(flatten)]
+    notify: NotifyArgs,
     /// Wait for another run of this folder to end.
     #[arg(long)]
     wait: bool,
@@ -57,8 +60,15 @@ pub(super) enum Mode {
 }
 
 pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Result<Exit> {
+    let mut notice = Notice::new(&args.notify);
+    let end = buy(args, global, mode, &mut notice);
+    notice.tell(end)
+}
+
+fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow::Result<Exit> {
     let plan = source::load(&args.manifest, args.prices.as_deref())?;
     let provider = Provider::resolve(plan.manifest(), args.base_url.as_deref(), args.emulate.emulate)?;
+    notice.hide(&provider.key_env);
     let key = provider.key()?;
     let out = source::out_dir(&plan, args.out.as_deref(), args.emulate.emulate);
     let selection = args.select.selection();
@@ -88,7 +98,7 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     }
     let resume = resume_command();
     let emulator = args.emulate.options()?;
-    let drive = Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume };
+    let drive = Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume, notice };
     drive.execute()
 }
 
