@@ -158,14 +158,16 @@ fn finish(
     let exit = of_run(Some(&ended), &remains);
     let mut summary = Summary::of(view, &totals, store.folder(), exit)?;
     summary.count_submissions(&ended);
+    notice.interrupted = ended.interrupted;
     notice.summary = Some(summary.json()?);
     let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
     if let Some(error) = ended.broken {
         let error = anyhow::Error::new(error);
         note(&format!("error: the run ended early, and what was accepted is kept: {error:#}\n"));
     }
+    let folder = store.folder().to_owned();
     store.close(Some(&totals))?;
-    print(&text)?;
+    notice.print(&text, exit, &folder)?;
     Ok(exit)
 }
 

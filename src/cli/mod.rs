@@ -6,6 +6,7 @@ mod check;
 mod collect;
 mod completions;
 mod connect;
+mod dated;
 mod doctor;
 mod drive;
 mod emulate;

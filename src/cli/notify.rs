@@ -4,13 +4,14 @@
 use std::ffi::OsString;
 use std::io::{Seek, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::early_end;
 use super::exit::Exit;
+use super::{early_end, print};
 
 /// A command that hangs must not hold the next run of a schedule.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -34,11 +35,38 @@ pub(super) struct Notice {
     secret: Vec<OsString>,
     /// The summary; without one, the run ended early.
     pub(super) summary: Option<String>,
+    /// The user stopped the run.
+    pub(super) interrupted: bool,
+    pub(super) show: Show,
+}
+
+/// What the user sees of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Show {
+    /// All of it.
+    #[default]
+    Everything,
+    /// One line, where something is wrong.
+    Trouble,
+    Nothing,
 }
 
 impl Notice {
     pub(super) fn new(args: &NotifyArgs) -> Self {
-        Self { command: args.notify_cmd.clone(), secret: vec!["IMGBATCH_API_KEY".into()], summary: None }
+        let secret = vec!["IMGBATCH_API_KEY".into()];
+        Self { command: args.notify_cmd.clone(), secret, ..Self::default() }
+    }
+
+    /// Prints a result.
+    pub(super) fn print(&self, result: &str, exit: Exit, folder: &Path) -> std::io::Result<()> {
+        match self.show {
+            Show::Everything => print(result),
+            Show::Trouble if exit != Exit::Success => {
+                let first = result.lines().next().unwrap_or_default();
+                print(&format!("{first} (exit {}, {})\n", exit.code(), folder.display()))
+            }
+            Show::Trouble | Show::Nothing => Ok(()),
+        }
     }
 
     /// Keeps this environment variable from the command.
