@@ -15,7 +15,9 @@ fn pages() -> Vec<(String, String)> {
     let names = fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
     let mut pages: Vec<_> = names
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
+        .map(|path| {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap())
+        })
         .collect();
     pages.sort();
     pages
@@ -37,10 +39,18 @@ fn shells_can_read_every_command() {
             assert!(output.status.success(), "{name}: {}\n{block}", String::from_utf8_lossy(&output.stderr));
             read += 1;
         }
-        for line in blocks(&page, "cron").iter().flat_map(|block| block.lines()).filter(|line| !line.starts_with('#')) {
+        for line in
+            blocks(&page, "cron").iter().flat_map(|block| block.lines()).filter(|line| !line.starts_with('#'))
+        {
             let command = line.split_whitespace().skip(5).collect::<Vec<_>>().join(" ");
-            assert!(command.contains("imgbatch") && !command.replace("\\%", "").contains('%'), "{name}: {line}");
-            assert!(Command::new("sh").args(["-n", "-c", &command]).status().unwrap().success(), "{name}: {line}");
+            assert!(
+                command.contains("imgbatch") && !command.replace("\\%", "").contains('%'),
+                "{name}: {line}"
+            );
+            assert!(
+                Command::new("sh").args(["-n", "-c", &command]).status().unwrap().success(),
+                "{name}: {line}"
+            );
             read += 1;
         }
     }
@@ -67,7 +77,10 @@ fn the_book_has_every_page_and_no_link_is_dead() {
     let pages = pages();
     let summary = fs::read_to_string("docs/SUMMARY.md").unwrap();
     for (name, page) in &pages {
-        assert!(name == "SUMMARY.md" || summary.contains(&format!("({name})")), "{name} is not in docs/SUMMARY.md");
+        assert!(
+            name == "SUMMARY.md" || summary.contains(&format!("({name})")),
+            "{name} is not in docs/SUMMARY.md"
+        );
         for link in page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
             let leads = link.is_empty() || link.contains("://") || Path::new("docs").join(link).exists();
             assert!(leads, "{name} links to {link}");
@@ -89,9 +102,16 @@ fn ledgers_answer_the_queries_of_their_page() {
         .output()
         .unwrap();
     assert_eq!(run.status.code(), Some(3));
-    let db = Connection::open_with_flags(folder.path().join("out/ledger.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let db =
+        Connection::open_with_flags(folder.path().join("out/ledger.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .unwrap();
     let page = fs::read_to_string("docs/ledger.md").unwrap();
-    let queries: Vec<&str> = blocks(&page, "sql").concat().leak().split_inclusive(";\n").filter(|query| !query.trim().is_empty()).collect();
+    let queries: Vec<&str> = blocks(&page, "sql")
+        .concat()
+        .leak()
+        .split_inclusive(";\n")
+        .filter(|query| !query.trim().is_empty())
+        .collect();
     assert_eq!(queries.len(), 10);
     let rows = queries.iter().map(|query| {
         let mut statement = db.prepare(query).unwrap_or_else(|error| panic!("{error}: {query}"));

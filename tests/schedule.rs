@@ -96,9 +96,7 @@ fn a_watch_ends_with_the_run_and_says_each_thing_once() {
 fn a_watch_of_a_run_that_is_not_going_is_a_status() {
     let scene = Scene::new("");
     scene.jobs(1);
-    scene
-        .call(&["submit", "m.toml", "--out", "out", "--base-url", &scene.base_url, "--yes"])
-        .exits(4);
+    scene.call(&["submit", "m.toml", "--out", "out", "--base-url", &scene.base_url, "--yes"]).exits(4);
     let watch = scene.call(&["status", "out", "--watch", "--json"]).exits(4);
     assert_eq!(watch.json()["jobs"]["in_flight"], 1);
     scene.call(&["status", "nowhere", "--watch"]).exits(2);
@@ -115,7 +113,53 @@ fn shells_and_readers_are_served() {
     assert!(scene.call(&["man"]).exits(0).stdout.contains(".TH imgbatch 1"));
     scene.call(&["man", "--to", "man/man1"]).exits(0);
     let page = fs::read_to_string(scene.path("man/man1/imgbatch-run.1")).unwrap();
-    assert!(page.contains("IMGBATCH_OUT"), "{page}");
+    assert!(page.contains("Submit at most this many jobs"), "{page}");
     assert!(scene.path("man/man1/imgbatch.1").exists());
     assert!(scene.call(&["--version"]).exits(0).stdout.starts_with("imgbatch 0."));
+}
+
+#[test]
+fn a_run_of_a_schedule_has_its_name_and_collects_the_earlier_ones() {
+    let scene = Scene::new("");
+    scene.jobs(2);
+    let call = |command: &str, name: &str, flags: &[&str]| {
+        let words = [command, "m.toml", "--base-url", &scene.base_url, "--yes", "--run", name];
+        scene.call(&[&words, flags].concat())
+    };
+    // What ran last night: the folder of today under an earlier name.
+    let pattern = "nightly-{{ date }}";
+    let first = call("submit", pattern, &["--json"]).exits(4).json();
+    let name = first["run"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("nightly-20"), "{name}");
+    let out = scene.path("out");
+    assert!(out.join(&name).join("ledger.db").exists());
+    fs::rename(out.join(&name), out.join("nightly-1999-12-31")).unwrap();
+    // Another pattern is another schedule.
+    call("run", "other-{{ date }}", &["--limit", "1"]).exits(0);
+    let status = |folder: &str| scene.call(&["status", folder, "--json"]).json();
+    assert_eq!(status("out/nightly-1999-12-31")["jobs"]["in_flight"], 2);
+    // All is well: not a word.
+    let quiet = call("run", pattern, &["-q"]).exits(0);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+    assert_eq!(status("out/nightly-1999-12-31")["jobs"]["succeeded"], 2);
+    assert_eq!(scene.stats().tasks_created, 2 + 1 + 2);
+    // The same name again is the same run, and its plan knows it.
+    call("run", pattern, &[]).exits(0);
+    assert_eq!(scene.stats().tasks_created, 5);
+    let plan = scene.call(&["plan", "m.toml", "--run", pattern, "--json"]).exits(0).json();
+    assert_eq!(plan["totals"]["reuse"], 2);
+}
+
+#[test]
+fn a_quiet_run_of_a_schedule_says_one_line_when_something_is_wrong() {
+    let scene = Scene::new("");
+    scene.wishes(&[("good", ""), ("bad", "fail content_policy_violation")]);
+    let words = ["run", "m.toml", "--base-url", &scene.base_url, "--yes", "-q", "--run", "n-{{ week }}"];
+    let done = scene.call(&words).exits(3);
+    assert_eq!(done.stdout.lines().count(), 1, "{done}");
+    assert!(done.stdout.contains("1 failed (exit 3, out/n-20"), "{done}");
+    scene
+        .call(&["run", "m.toml", "--base-url", &scene.base_url, "--yes", "--run", "{{ day }}"])
+        .exits(2)
+        .says(&["week"]);
 }

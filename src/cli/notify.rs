@@ -69,6 +69,11 @@ impl Notice {
         }
     }
 
+    /// Nobody is told, and nothing is shown.
+    pub(super) fn silent() -> Self {
+        Self { show: Show::Nothing, ..Self::default() }
+    }
+
     /// Keeps this environment variable from the command.
     pub(super) fn hide(&mut self, variable: &str) {
         self.secret.push(variable.into());
@@ -140,12 +145,15 @@ mod tests {
     use super::*;
 
     fn told(command: &str, patience: Duration) -> Option<i32> {
-        run(command, &[], Exit::Failed, "{\"version\":1}\n", patience).unwrap().map(|status| status.code().unwrap())
+        run(command, &[], Exit::Failed, "{\"version\":1}\n", patience)
+            .unwrap()
+            .map(|status| status.code().unwrap())
     }
 
     #[test]
     fn the_document_and_the_code_arrive() {
-        let command = "read -r line && test \"$line\" = '{\"version\":1}' && exit $((IMGBATCH_EXIT_CODE + 20))";
+        let command =
+            "read -r line && test \"$line\" = '{\"version\":1}' && exit $((IMGBATCH_EXIT_CODE + 20))";
         assert_eq!(told(command, PATIENCE), Some(23));
         assert_eq!(told("exit 9", PATIENCE), Some(9));
     }

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use super::collect::FromLedger;
-use super::notify::Notice;
 use super::emulate::EmulateArgs;
 use super::exit::Exit;
+use super::notify::Notice;
 use super::settings::PaceArgs;
 use super::{Global, Usage, print};
 use crate::job::Credits;

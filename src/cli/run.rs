@@ -112,7 +112,8 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
     }
     let resume = resume_command(dated.as_ref());
     let emulator = args.emulate.options()?;
-    let drive = Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume, notice };
+    let drive =
+        Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume, notice };
     drive.execute()
 }
 
@@ -236,12 +237,7 @@ fn price(purchase: &Purchase, usd: f64) -> String {
 
 /// Collects what earlier runs of the schedule left. Its end, where that is the
 /// end of this run too.
-fn collect_earlier(
-    args: &Args,
-    global: &Global,
-    out: &Path,
-    dated: &Dated,
-) -> anyhow::Result<Option<Exit>> {
+fn collect_earlier(args: &Args, global: &Global, out: &Path, dated: &Dated) -> anyhow::Result<Option<Exit>> {
     for folder in dated::unfinished(out, &dated.series) {
         let from = FromLedger {
             out: &folder,
@@ -251,7 +247,7 @@ fn collect_earlier(
             emulate: &args.emulate,
             collect: true,
         };
-        let mut notice = Notice { show: Show::Nothing, ..Notice::default() };
+        let mut notice = Notice::silent();
         let shown = folder.display();
         match from.execute(global, &mut notice) {
             Ok(Exit::Success) => tracing::info!("{shown} is complete now"),

@@ -42,7 +42,9 @@ impl FromStr for Until {
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let wrong = || {
-            format!("{text:?} is no time; write it like 06:00 or 2026-11-25T06:00, in the time of this machine")
+            format!(
+                "{text:?} is no time; write it like 06:00 or 2026-11-25T06:00, in the time of this machine"
+            )
         };
         if let Some((date, time)) = text.split_once(['T', ' ']) {
             let date: jiff::civil::Date = date.parse().map_err(|_| wrong())?;
@@ -97,9 +99,20 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in
-            ["", "6", "06:0x", "25:00", "06:60", "06:00:", ":30", "06:00:00:00", "+6:00", "2026-13-01T06:00", "T06:00", "tomorrow"]
-        {
+        for text in [
+            "",
+            "6",
+            "06:0x",
+            "25:00",
+            "06:60",
+            "06:00:",
+            ":30",
+            "06:00:00:00",
+            "+6:00",
+            "2026-13-01T06:00",
+            "T06:00",
+            "tomorrow",
+        ] {
             let error = text.parse::<Until>().unwrap_err();
             assert!(error.contains("06:00"), "{text:?}: {error}");
         }
