@@ -113,7 +113,7 @@ fn shells_and_readers_are_served() {
     assert!(scene.call(&["man"]).exits(0).stdout.contains(".TH imgbatch 1"));
     scene.call(&["man", "--to", "man/man1"]).exits(0);
     let page = fs::read_to_string(scene.path("man/man1/imgbatch-run.1")).unwrap();
-    assert!(page.contains("Submit at most this many jobs"), "{page}");
+    assert!(page.contains("Submit at most this many jobs") && page.contains("IMGBATCH_OUT"), "{page}");
     assert!(scene.path("man/man1/imgbatch.1").exists());
     assert!(scene.call(&["--version"]).exits(0).stdout.starts_with("imgbatch 0."));
 }

@@ -84,7 +84,7 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
     let digest = plan.digest()?;
     let lock = FolderLock::acquire(&out, args.wait)?;
     if let Some(dated) = &dated
-        && let Some(end) = collect_earlier(args, global, &out, dated)?
+        && let Some(end) = collect_earlier(args, global, &out, dated)
     {
         return Ok(end);
     }
@@ -237,7 +237,7 @@ fn price(purchase: &Purchase, usd: f64) -> String {
 
 /// Collects what earlier runs of the schedule left. Its end, where that is the
 /// end of this run too.
-fn collect_earlier(args: &Args, global: &Global, out: &Path, dated: &Dated) -> anyhow::Result<Option<Exit>> {
+fn collect_earlier(args: &Args, global: &Global, out: &Path, dated: &Dated) -> Option<Exit> {
     for folder in dated::unfinished(out, &dated.series) {
         let from = FromLedger {
             out: &folder,
@@ -251,8 +251,8 @@ fn collect_earlier(args: &Args, global: &Global, out: &Path, dated: &Dated) -> a
         let shown = folder.display();
         match from.execute(global, &mut notice) {
             Ok(Exit::Success) => tracing::info!("{shown} is complete now"),
-            Ok(Exit::Interrupted) => return Ok(Some(Exit::Interrupted)),
-            Ok(_) if notice.interrupted => return Ok(Some(Exit::Incomplete)),
+            Ok(Exit::Interrupted) => return Some(Exit::Interrupted),
+            Ok(_) if notice.interrupted => return Some(Exit::Incomplete),
             Ok(exit) => tracing::warn!(
                 "an earlier run is not complete: see `imgbatch status {}` (exit {})",
                 shell_word(&shown.to_string()),
@@ -263,7 +263,7 @@ fn collect_earlier(args: &Args, global: &Global, out: &Path, dated: &Dated) -> a
             Err(error) => tracing::warn!("an earlier run can't be collected: {shown}: {error:#}"),
         }
     }
-    Ok(None)
+    None
 }
 
 /// The command that continues: the same one, as it was typed, for the run of
