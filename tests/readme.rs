@@ -55,8 +55,21 @@ fn the_help_text_is_the_programs() {
 fn every_subcommand_explains_itself() {
     let folder = tempfile::tempdir().unwrap();
     for command in [
-        "run", "plan", "submit", "collect", "status", "resolve", "check", "gallery", "export", "doctor",
-        "emulator", "init", "schema",
+        "run",
+        "plan",
+        "submit",
+        "collect",
+        "status",
+        "resolve",
+        "check",
+        "gallery",
+        "export",
+        "doctor",
+        "emulator",
+        "init",
+        "schema",
+        "completions",
+        "man",
     ] {
         let output = imgbatch(folder.path(), &[command, "--help"]);
         assert!(output.status.success(), "{command}");

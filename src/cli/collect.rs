@@ -8,6 +8,7 @@ use super::connect::Provider;
 use super::drive::Drive;
 use super::emulate::EmulateArgs;
 use super::exit::Exit;
+use super::notify::{Notice, NotifyArgs};
 use super::settings::{self, PaceArgs};
 use super::summary::shell_word;
 use super::{Global, Usage};
@@ -26,6 +27,8 @@ pub(super) struct Args {
     emulate: EmulateArgs,
     #[command(flatten)]
     pace: PaceArgs,
+    #[command(flatten)]
+    notify: NotifyArgs,
     /// Wait for another run of this folder to end.
     #[arg(long)]
     wait: bool,
@@ -43,7 +46,9 @@ pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
         emulate: &args.emulate,
         collect: true,
     };
-    from.execute(global)
+    let mut notice = Notice::new(&args.notify);
+    let end = from.execute(global, &mut notice);
+    notice.tell(end)
 }
 
 /// A run from the ledger alone. It buys nothing, so nothing of the manifest is
@@ -59,12 +64,12 @@ pub(super) struct FromLedger<'a> {
 }
 
 impl FromLedger<'_> {
-    pub(super) fn execute(&self, global: &Global) -> anyhow::Result<Exit> {
+    pub(super) fn execute(&self, global: &Global, notice: &mut Notice) -> anyhow::Result<Exit> {
         if !self.out.join(crate::ledger::FILE_NAME).exists() {
             return Err(LedgerError::Missing(self.out.to_owned()).into());
         }
         let (store, start) = Store::open(FolderLock::acquire(self.out, self.wait)?, None)?;
-        let prepared = self.prepare(&store);
+        let prepared = self.prepare(&store, notice);
         let (provider, key, settings) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -75,14 +80,19 @@ impl FromLedger<'_> {
         let emulator = self.emulate.options()?;
         let resume = format!("imgbatch collect {}", shell_word(&self.out.display().to_string()));
         let (provider, json) = (&provider, self.json);
-        Drive { store, start, provider, key, emulator, settings, global, json, resume }.execute()
+        Drive { store, start, provider, key, emulator, settings, global, json, resume, notice }.execute()
     }
 
-    fn prepare(&self, store: &Store) -> anyhow::Result<(Provider, SecretString, Settings)> {
+    fn prepare(
+        &self,
+        store: &Store,
+        notice: &mut Notice,
+    ) -> anyhow::Result<(Provider, SecretString, Settings)> {
         let provider = store
             .provider()?
             .ok_or_else(|| Usage::error("the ledger names no provider; use `imgbatch run`"))?;
         let provider: Provider = serde_json::from_str(&provider)?;
+        notice.hide(&provider.key_env);
         let key = provider.key()?;
         let nothing = Selection { only: Some(Only::Unknown), ..Selection::default() };
         let (run, prices) = (Run::default(), Prices::published());

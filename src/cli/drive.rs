@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::connect::Provider;
 use super::exit::{Exit, Remains, of_run};
+use super::notify::Notice;
 use super::settings::pace_window;
 use super::signals::{self, Signals};
 use super::summary::Summary;
@@ -30,6 +31,8 @@ pub(super) struct Drive<'a> {
     pub(super) json: bool,
     /// The command that goes on where this one stops.
     pub(super) resume: String,
+    /// Gets the summary.
+    pub(super) notice: &'a mut Notice,
 }
 
 impl Drive<'_> {
@@ -97,7 +100,7 @@ impl Drive<'_> {
         if let Some(emulator) = connection.emulator {
             emulator.stop().await;
         }
-        finish(store, ended, filter.as_ref(), limited, self.json, &self.resume)
+        finish(store, ended, filter.as_ref(), limited, self.json, &self.resume, self.notice)
     }
 }
 
@@ -141,6 +144,7 @@ fn finish(
     limited: bool,
     json: bool,
     resume: &str,
+    notice: &mut Notice,
 ) -> anyhow::Result<Exit> {
     let view = store.view();
     let totals = store.totals()?;
@@ -154,13 +158,16 @@ fn finish(
     let exit = of_run(Some(&ended), &remains);
     let mut summary = Summary::of(view, &totals, store.folder(), exit)?;
     summary.count_submissions(&ended);
+    notice.interrupted = ended.interrupted;
+    notice.summary = Some(summary.json()?);
     let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
     if let Some(error) = ended.broken {
         let error = anyhow::Error::new(error);
         note(&format!("error: the run ended early, and what was accepted is kept: {error:#}\n"));
     }
+    let folder = store.folder().to_owned();
     store.close(Some(&totals))?;
-    print(&text)?;
+    notice.print(&text, exit, &folder)?;
     Ok(exit)
 }
 

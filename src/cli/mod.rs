@@ -4,7 +4,9 @@
 mod ask;
 mod check;
 mod collect;
+mod completions;
 mod connect;
+mod dated;
 mod doctor;
 mod drive;
 mod emulate;
@@ -13,6 +15,8 @@ mod export;
 mod gallery;
 mod init;
 mod logging;
+mod man;
+mod notify;
 mod plan;
 mod plan_text;
 mod probe;
@@ -25,6 +29,8 @@ mod signals;
 mod source;
 mod status;
 mod summary;
+mod until;
+mod watch;
 
 use std::io::{IsTerminal, Write};
 
@@ -42,7 +48,7 @@ use crate::events::{Reporter, Screen, Style};
 #[derive(Debug, Parser)]
 #[command(
     name = "imgbatch",
-    version,
+    version = VERSION,
     propagate_version = true,
     max_term_width = 100,
     after_long_help = AFTER_A_CRASH
@@ -53,6 +59,12 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// With the commit, where the build knew it.
+const VERSION: &str = match option_env!("IMGBATCH_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 const AFTER_A_CRASH: &str = "\
 After a crash, a kill or a power cut:
@@ -129,6 +141,10 @@ enum Command {
     Init(init::Args),
     /// Print the JSON Schema of manifests.
     Schema,
+    /// Print the completions of a shell.
+    Completions(completions::Args),
+    /// Print the manual page, or write one for every command.
+    Man(man::Args),
 }
 
 impl Cli {
@@ -154,6 +170,8 @@ impl Cli {
                 print(&format!("{schema}\n"))?;
                 Ok(Exit::Success)
             }
+            Command::Completions(args) => completions::execute(&args),
+            Command::Man(args) => man::execute(&args),
         }
     }
 
@@ -169,7 +187,12 @@ impl Cli {
             Command::Check(args) => args.json,
             Command::Export(args) => args.json,
             Command::Doctor(args) => args.json,
-            Command::Gallery(_) | Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
+            Command::Gallery(_)
+            | Command::Emulator(_)
+            | Command::Init(_)
+            | Command::Schema
+            | Command::Completions(_)
+            | Command::Man(_) => false,
         }
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::connect::Provider;
+use super::dated::RunArgs;
 use super::exit::Exit;
 use super::plan_text::{self, Lines, Outlook, Page, free_bytes};
 use super::probe::Links;
@@ -35,6 +36,8 @@ pub(super) struct Args {
     /// A file of prices that replaces the published ones and the manifest's.
     #[arg(long, env = "IMGBATCH_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
     #[command(flatten)]
     ask: AskArgs,
     #[command(flatten)]
@@ -74,7 +77,8 @@ struct Line<'a> {
 }
 
 pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
-    let plan = source::load(&args.manifest, args.prices.as_deref())?;
+    let mut plan = source::load(&args.manifest, args.prices.as_deref())?;
+    args.run.rename(&mut plan)?;
     let out = source::out_dir(&plan, args.out.as_deref(), args.emulate);
     let reader = open(&out, &plan)?;
     let view = reader.as_ref().map(Reader::view);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::collect::FromLedger;
 use super::emulate::EmulateArgs;
 use super::exit::Exit;
+use super::notify::Notice;
 use super::settings::PaceArgs;
 use super::{Global, Usage, print};
 use crate::job::Credits;
@@ -56,7 +57,7 @@ pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
             emulate: &args.emulate,
             collect: false,
         };
-        return from.execute(global);
+        return from.execute(global, &mut Notice::default());
     }
     if !args.out.join(FILE_NAME).exists() {
         return Err(LedgerError::Missing(args.out.clone()).into());

@@ -1,12 +1,15 @@
 //! `imgbatch run` and `imgbatch submit`: everything before the loop starts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::ask::{Consent, Situation, confirm, consent, is_terminal};
+use super::collect::FromLedger;
 use super::connect::Provider;
+use super::dated::{self, Dated, RunArgs};
 use super::drive::Drive;
 use super::emulate::EmulateArgs;
 use super::exit::Exit;
+use super::notify::{Notice, NotifyArgs, Show};
 use super::plan_text::{self, Lines, Outlook, Page, free_bytes};
 use super::settings::{self, PaceArgs, SelectArgs};
 use super::summary::shell_word;
@@ -29,6 +32,8 @@ pub(super) struct Args {
     /// The API's address, such as `https://api.example.com`.
     #[arg(long, env = "IMGBATCH_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
+    #[command(flatten)]
+    run: RunArgs,
     /// A file of prices that replaces the published ones and the manifest's.
     #[arg(long, env = "IMGBATCH_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -38,6 +43,8 @@ pub(super) struct Args {
     select: SelectArgs,
     #[command(flatten)]
     pace: PaceArgs,
+    #[command(flatten)]
+    notify: NotifyArgs,
     /// Wait for another run of this folder to end.
     #[arg(long)]
     wait: bool,
@@ -57,8 +64,16 @@ pub(super) enum Mode {
 }
 
 pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Result<Exit> {
-    let plan = source::load(&args.manifest, args.prices.as_deref())?;
+    let mut notice = Notice::new(&args.notify);
+    let end = buy(args, global, mode, &mut notice);
+    notice.tell(end)
+}
+
+fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow::Result<Exit> {
+    let mut plan = source::load(&args.manifest, args.prices.as_deref())?;
+    let dated = args.run.rename(&mut plan)?;
     let provider = Provider::resolve(plan.manifest(), args.base_url.as_deref(), args.emulate.emulate)?;
+    notice.hide(&provider.key_env);
     let key = provider.key()?;
     let out = source::out_dir(&plan, args.out.as_deref(), args.emulate.emulate);
     let selection = args.select.selection();
@@ -68,9 +83,18 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     // Whatever is wrong with the manifest is said before a folder is made.
     let digest = plan.digest()?;
     let lock = FolderLock::acquire(&out, args.wait)?;
+    if let Some(dated) = &dated
+        && let Some(end) = collect_earlier(args, global, &out, dated)
+    {
+        return Ok(end);
+    }
     let identity = Identity { name: plan.name().to_owned(), base_url: provider.base_url.clone() };
     let (store, start) = Store::open(lock, Some(&identity))?;
     store.set_provider(&serde_json::to_string(&provider)?)?;
+    if let Some(dated) = &dated {
+        store.set_series(&dated.series)?;
+        notice.show = if global.quiet && !args.json { Show::Trouble } else { Show::Everything };
+    }
     let (plan, provider, selection) = (&plan, &provider, &selection);
     let mut intake =
         Intake { plan, provider, selection, settings: &settings, args, global, lines: Lines::default() };
@@ -86,9 +110,10 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
             return Err(error);
         }
     }
-    let resume = resume_command();
+    let resume = resume_command(dated.as_ref());
     let emulator = args.emulate.options()?;
-    let drive = Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume };
+    let drive =
+        Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume, notice };
     drive.execute()
 }
 
@@ -210,8 +235,44 @@ fn price(purchase: &Purchase, usd: f64) -> String {
     format!("{pictures} pictures for at most {estimate} credits ({usd:.2} USD){unpriced}")
 }
 
-/// The command that continues: the same one, as it was typed.
-fn resume_command() -> String {
-    let words = std::env::args_os().skip(1).map(|word| shell_word(&word.to_string_lossy()));
+/// Collects what earlier runs of the schedule left. Its end, where that is the
+/// end of this run too.
+fn collect_earlier(args: &Args, global: &Global, out: &Path, dated: &Dated) -> Option<Exit> {
+    for folder in dated::unfinished(out, &dated.series) {
+        let from = FromLedger {
+            out: &folder,
+            wait: false,
+            json: false,
+            pace: &args.pace,
+            emulate: &args.emulate,
+            collect: true,
+        };
+        let mut notice = Notice::silent();
+        let shown = folder.display();
+        match from.execute(global, &mut notice) {
+            Ok(Exit::Success) => tracing::info!("{shown} is complete now"),
+            Ok(Exit::Interrupted) => return Some(Exit::Interrupted),
+            Ok(_) if notice.interrupted => return Some(Exit::Incomplete),
+            Ok(exit) => tracing::warn!(
+                "an earlier run is not complete: see `imgbatch status {}` (exit {})",
+                shell_word(&shown.to_string()),
+                exit.code()
+            ),
+            // It is in good hands by now.
+            Err(error) if Exit::of_error(&error) == Exit::Locked => {}
+            Err(error) => tracing::warn!("an earlier run can't be collected: {shown}: {error:#}"),
+        }
+    }
+    None
+}
+
+/// The command that continues: the same one, as it was typed, for the run of
+/// the name that it has now.
+fn resume_command(dated: Option<&Dated>) -> String {
+    let words = std::env::args_os().skip(1).map(|word| {
+        let word = word.to_string_lossy();
+        let named = dated.filter(|dated| word.strip_prefix("--run=").unwrap_or(&word) == dated.pattern);
+        shell_word(&named.map_or_else(|| word.to_string(), |dated| word.replace(&dated.pattern, &dated.name)))
+    });
     std::iter::once("imgbatch".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::Usage;
+use super::until::Until;
 use crate::enrol::{Only, Selection};
 use crate::job::Credits;
 use crate::manifest::Run;
@@ -55,6 +56,19 @@ pub(super) struct PaceArgs {
     /// Stop submitting after this time, such as 6h; collecting goes on.
     #[arg(long, env = "IMGBATCH_TIME_LIMIT", value_name = "TIME")]
     time_limit: Option<Period>,
+    /// Stop submitting at this local time, such as 06:00 or 2026-11-25T06:00; collecting goes on.
+    #[arg(long, env = "IMGBATCH_UNTIL", value_name = "TIME")]
+    until: Option<Until>,
+}
+
+impl PaceArgs {
+    /// When submissions stop, by whichever limit comes first.
+    fn deadline(&self) -> anyhow::Result<Option<Instant>> {
+        let limit = self.time_limit.map(|Period(limit)| limit);
+        let until = self.until.map(|until| until.from(&jiff::Zoned::now())).transpose()?;
+        let left = limit.into_iter().chain(until).min();
+        Ok(left.and_then(|left| Instant::now().checked_add(left)))
+    }
 }
 
 /// The settings of a run over a manifest's `[run]`, as for a provider of which
@@ -84,7 +98,7 @@ pub(super) fn resolve(
         submit: selection.filter(),
         limit: selection.limit,
         collect,
-        deadline: pace.time_limit.map(|Period(limit)| Instant::now() + limit),
+        deadline: pace.deadline()?,
         replays: false,
         exclusive_key: false,
     })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::exit::{Exit, Remains, of_run};
 use super::print;
 use super::summary::{Summary, shell_word};
+use super::watch::{Look, watch};
 use crate::ledger::Reader;
 
 /// Arguments of `status`.
@@ -12,21 +13,33 @@ use crate::ledger::Reader;
 pub(super) struct Args {
     /// The output folder of a run.
     out: PathBuf,
+    /// Look again every second until the run ends.
+    #[arg(long)]
+    watch: bool,
     /// Print one JSON document on standard output.
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
-    let reader = Reader::open(&args.out)?;
-    let view = reader.view();
-    let totals = view.totals()?;
-    let exit = of_run(None, &Remains::of(&totals));
-    let summary = Summary::of(view, &totals, &args.out, exit)?;
     let resume = format!(
         "imgbatch run MANIFEST --out {0}    # or: imgbatch collect {0}",
         shell_word(&args.out.display().to_string())
     );
+    let look = |reader: &Reader| look(args, reader);
+    let Look { summary, exit, .. } = if args.watch {
+        watch(&args.out, args.json, look, |summary| summary.text(None, &resume))?
+    } else {
+        look(&Reader::open(&args.out)?)?
+    };
     print(&if args.json { summary.json()? } else { summary.text(None, &resume) })?;
     Ok(exit)
+}
+
+fn look(args: &Args, reader: &Reader) -> anyhow::Result<Look> {
+    let view = reader.view();
+    let totals = view.totals()?;
+    let exit = of_run(None, &Remains::of(&totals));
+    let summary = Summary::of(view, &totals, &args.out, exit)?;
+    Ok(Look { totals, summary, exit })
 }

@@ -51,7 +51,7 @@ impl FolderLock {
         if wait {
             file.lock().map_err(LedgerError::file(&path))?;
         } else {
-            file.try_lock().map_err(|error| match error {
+            lock_now(&file).map_err(|error| match error {
                 TryLockError::WouldBlock => LedgerError::Locked(folder.to_owned()),
                 TryLockError::Error(source) => LedgerError::File { path, source },
             })?;
@@ -59,11 +59,39 @@ impl FolderLock {
         Ok(Self { folder: folder.to_owned(), _file: file })
     }
 
+    /// Whether a process holds the folder. Finding out takes the lock for a
+    /// moment where nobody has it, which [`FolderLock::acquire`] forgives.
+    pub fn is_held(folder: &Path) -> Result<bool, LedgerError> {
+        let path = folder.join("ledger.lock");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(LedgerError::File { path, source }),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(LedgerError::File { path, source }),
+        }
+    }
+
     /// The locked folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+/// Locks without waiting for a run; who only asks whether one is going is waited for.
+fn lock_now(file: &File) -> Result<(), TryLockError> {
+    const TRIES: u32 = 5;
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }
 
 /// Opens or makes the database for writing.

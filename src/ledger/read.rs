@@ -408,6 +408,11 @@ impl<'a> View<'a> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// What this run shares with the others of its schedule.
+    pub fn series(self) -> Result<Option<String>, LedgerError> {
+        meta(self.db, "series")
+    }
+
     /// The provider as the last run remembered it.
     pub fn provider(self) -> Result<Option<String>, LedgerError> {
         meta(self.db, "provider")

@@ -143,6 +143,15 @@ impl Store {
         Ok(Identity { name: value("name")?, base_url: value("base_url")? })
     }
 
+    /// Remembers what this run shares with the others of its schedule; the
+    /// first word holds.
+    pub fn set_series(&self, series: &str) -> Result<(), LedgerError> {
+        if self.view().series()?.is_none() {
+            self.set_meta("series", series)?;
+        }
+        Ok(())
+    }
+
     /// Remembers the provider as opaque text; it must not hold a key.
     pub fn set_provider(&self, provider: &str) -> Result<(), LedgerError> {
         self.set_meta("provider", provider)

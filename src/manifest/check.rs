@@ -43,7 +43,7 @@ impl Checks<'_> {
             self.refuse(&["version".into()], message, Some("write `version = 1`, or use a newer imgbatch"));
         }
         match &file.name {
-            Some(name) if !plain_name(name) => {
+            Some(name) if !is_plain_name(name) => {
                 let message = format!("the name {name:?} is not a plain file name");
                 self.refuse(
                     &["name".into()],
@@ -135,7 +135,7 @@ impl Checks<'_> {
 
 /// One component of a path, without anything that shells or file systems
 /// would take for something else.
-fn plain_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     let odd = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
     !name.trim().is_empty()
         && name.trim() == name

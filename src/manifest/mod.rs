@@ -34,6 +34,7 @@ pub use node::Step;
 pub use schema::json_schema;
 pub use source::{Format, Source};
 
+pub(crate) use check::is_plain_name;
 pub(crate) use data::read_data;
 pub(crate) use decode::nearest;
 pub(crate) use load::{Loaded, load_partly};

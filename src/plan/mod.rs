@@ -117,6 +117,11 @@ impl Plan {
         self.manifest.title()
     }
 
+    /// Gives the batch another name, which is a plain file name.
+    pub fn rename(&mut self, name: String) {
+        self.manifest.name = Some(name);
+    }
+
     /// The output folder that the manifest asks for.
     #[must_use]
     pub fn out_dir(&self) -> PathBuf {
