@@ -78,7 +78,8 @@ pub(super) fn for_writing(folder: &Path) -> Result<Connection, LedgerError> {
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    db.pragma_update(None, "synchronous", "FULL")?;
+    let synchronous = if sabotaged!("normal-ledger-sync") { "NORMAL" } else { "FULL" };
+    db.pragma_update(None, "synchronous", synchronous)?;
     // Keeps what has to be replayed after a kill small.
     db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;

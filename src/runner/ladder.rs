@@ -269,6 +269,7 @@ impl Driver {
         let (shared, named) = (Arc::clone(&self.shared), task.clone());
         self.steps.push(Box::pin(async move {
             let written = shared.ledger.write(move |store| store.called_back(attempt, &named, &status)).await;
+            crash_point!("callback-stored");
             if written.is_ok() {
                 stored.yes();
             }
