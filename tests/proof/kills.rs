@@ -10,13 +10,13 @@ use crate::round::{record, seed};
 use crate::support::{Scene, jobs, quick, sized};
 
 /// What a loop of kills did, by the emulator's books.
-pub struct Killed {
-    pub scene: Scene,
-    pub struck: usize,
+pub(crate) struct Killed {
+    pub(crate) scene: Scene,
+    pub(crate) struck: usize,
 }
 
 /// Kills runs of many jobs; `sabotage` makes the binary wrong on purpose.
-pub fn kill(policy: Policy, kills: usize, seed: u64, sabotage: Option<&str>) -> Killed {
+pub(crate) fn kill(policy: Policy, kills: usize, seed: u64, sabotage: Option<&str>) -> Killed {
     let scene = Scene::with(policy.options(Options {
         latency: Latency::Between(Duration::from_millis(50), Duration::from_millis(900)),
         create_latency: Duration::from_millis(60),

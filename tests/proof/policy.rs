@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use imgbatch::emulator::{Idempotency, Options};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
+pub(crate) enum Policy {
     /// Nothing: a person decides.
     None,
     /// Idempotency keys are honoured.
@@ -18,9 +18,9 @@ pub enum Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 4] = [Self::None, Self::Keys, Self::List, Self::Callback];
+    pub(crate) const ALL: [Self; 4] = [Self::None, Self::Keys, Self::List, Self::Callback];
 
-    pub fn options(self, options: Options) -> Options {
+    pub(crate) fn options(self, options: Options) -> Options {
         match self {
             Self::Keys => Options { idempotency: Idempotency::Honoured, ..options },
             Self::None | Self::List | Self::Callback => options,
@@ -28,7 +28,7 @@ impl Policy {
     }
 
     /// The lines of a manifest that tell the runner so.
-    pub fn manifest(self) -> String {
+    pub(crate) fn manifest(self) -> String {
         match self {
             Self::None => String::new(),
             Self::Keys => "[provider]\nidempotency = true\n".into(),

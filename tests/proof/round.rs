@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::support::sized;
 
 /// The round's seed; the soak gives every round a new one.
-pub fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     sized("IMGBATCH_TEST_SEED", 1) as u64
 }
 
 /// Appends `figures` to the soak's results, where there is one.
-pub fn record(method: &str, figures: Value) {
+pub(crate) fn record(method: &str, figures: Value) {
     let Some(file) = std::env::var_os("IMGBATCH_TEST_RESULTS") else { return };
     let line = json!({
         "method": method,
@@ -27,6 +27,6 @@ pub fn record(method: &str, figures: Value) {
 
 /// A proof that can't be given on this machine says so.
 #[expect(clippy::print_stderr, reason = "a proof that was skipped says so")]
-pub fn skip(what: &str, why: &str) {
+pub(crate) fn skip(what: &str, why: &str) {
     eprintln!("SKIPPED: {what}: {why}");
 }
