@@ -94,14 +94,26 @@ impl Lost {
         let pictures = scene.rows("SELECT path, sha256 FROM image_files WHERE saved_at IS NOT NULL");
         let broken = pictures.iter().filter(|row| {
             let (path, sha256) = row.split_once('|').unwrap();
-            if !is_whole(&scene.out().join(path), sha256) { let b = fs::read(scene.out().join(path)); eprintln!("BROKEN {path} {:?} zeros {:?}", b.as_ref().map(Vec::len), b.as_ref().map(|b| b.iter().filter(|x| **x==0).count())); let i = cut.stderr.find(path).unwrap_or(0); eprintln!("{}", &cut.stderr[i.saturating_sub(300)..]); }
+            if !is_whole(&scene.out().join(path), sha256) {
+                let b = fs::read(scene.out().join(path));
+                eprintln!(
+                    "BROKEN {path} {:?} zeros {:?}",
+                    b.as_ref().map(Vec::len),
+                    b.as_ref().map(|b| b.iter().filter(|x| **x == 0).count())
+                );
+                let i = cut.stderr.find(path).unwrap_or(0);
+                eprintln!("{}", &cut.stderr[i.saturating_sub(300)..]);
+            }
             !is_whole(&scene.out().join(path), sha256)
         });
         Self {
             intents: scene.stats().tasks_by_key.keys().filter(|key| !keys.contains(*key)).count(),
             tasks: told(cut, "task: \"", '"').filter(|task| !tasks.contains(*task)).count(),
             pictures: broken.count()
-                + told(cut, "    saved ", ' ').filter(|path| !recorded.contains(*path)).inspect(|p| eprintln!("UNRECORDED {p}\n{}", cut.stderr)).count(),
+                + told(cut, "    saved ", ' ')
+                    .filter(|path| !recorded.contains(*path))
+                    .inspect(|p| eprintln!("UNRECORDED {p}\n{}", cut.stderr))
+                    .count(),
         }
     }
 
