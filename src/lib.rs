@@ -37,4 +37,8 @@ pub mod events;
 pub mod pacer;
 pub mod runner;
 
+pub mod check;
+pub mod export;
+pub mod gallery;
+
 pub mod emulator;

@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::process::Stdio;
 use std::time::Duration;
 
 use imgbatch::emulator::{Latency, Options};
@@ -128,11 +129,19 @@ fn results_go_to_stdout_and_everything_else_to_stderr() {
     let done = scene.run(&["--progress", "none"]).exits(0);
     assert_eq!(done.stdout.lines().count(), 1, "{done}");
     let plan = scene.call(&["plan", "m.toml", "--out", "out", "--json"]).exits(0).json();
-    assert_eq!(fields(&plan), ["version", "jobs", "totals"]);
+    let parts = ["budget", "balance_credits", "prices", "time", "disk", "exposure", "warnings"];
+    assert_eq!(fields(&plan), [&["version", "jobs", "totals"][..], &parts].concat());
     for job in plan["jobs"].as_array().unwrap() {
         assert_eq!(fields(job), ["id", "action", "reason", "width", "height", "credits"]);
         assert_eq!((&job["action"], &job["credits"]), (&"reuse".into(), &0.0.into()));
     }
+}
+
+/// A stream whose reader has gone away before the first word.
+fn nobody() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
 }
 
 /// A reader that goes away is no reason to fail.
@@ -140,11 +149,31 @@ fn results_go_to_stdout_and_everything_else_to_stderr() {
 fn a_closed_pipe_is_no_error() {
     let scene = Scene::new("");
     scene.jobs(300);
-    let binary = env!("CARGO_BIN_EXE_imgbatch");
-    let mut command = std::process::Command::new("bash");
-    let line = format!("{binary} plan m.toml | head -n 1 >/dev/null; exit ${{PIPESTATUS[0]}}");
-    command.args(["-c", &line]).current_dir(scene.folder.path());
+    let unheard = |args: &[&str], code| {
+        let mut command = scene.command(args);
+        command.stdout(nobody());
+        let done = scene.finish(scene.spawn(command));
+        assert_eq!(done.code, code, "{args:?}: {done}");
+        assert!(!done.stderr.to_lowercase().contains("pipe"), "{args:?}: {done}");
+    };
+    unheard(&["plan", "m.toml"], 0);
+    unheard(&["plan", "m.toml", "--json"], 0);
+    unheard(&["plan", "nowhere.toml", "--json"], 2);
+    unheard(&["schema"], 0);
+    unheard(&["--help"], 0);
+    let typed = ["run", "m.toml", "--out", "out", "--base-url", &scene.base_url, "--yes", "--limit", "3"];
+    unheard(&typed, 0);
+    unheard(&[&typed[..], &["--json"]].concat(), 0);
+    unheard(&["status", "out"], 4);
+    unheard(&["status", "out", "--json"], 4);
+    unheard(&["collect", "out"], 0);
+    unheard(&["resolve", "out", "--all", "--abandon"], 0);
+    // Nor does a run stop because nobody hears how it goes.
+    let mut command = scene.buying(&["--limit", "9"]);
+    command.stderr(nobody());
     scene.finish(scene.spawn(command)).exits(0);
+    assert_eq!(scene.stats().tasks_created, 3 + 3 + 9);
+    scene.prove();
 }
 
 #[test]
@@ -261,25 +290,16 @@ fn an_empty_account_pauses_and_a_full_one_goes_on() {
 fn a_killed_demo_resumes_like_the_real_thing() {
     let scene = Scene::new("");
     scene.jobs(6);
-    let typed = ["run", "m.toml", "--emulate", "--emulate-latency", "2s", "--json"];
+    let typed = ["run", "m.toml", "--emulate", "--emulate-latency", "2s", "--json", "--progress", "json"];
     let mut command = scene.command(&typed);
     command.env_remove("IMGBATCH_API_KEY");
     let running = scene.spawn(command);
-    let out = scene.path("out/scene-emulated");
-    let begun = std::time::Instant::now();
-    let accepted = || {
-        let done = scene.call(&["status", "out/scene-emulated", "--json"]);
-        done.code != 2 && done.json()["jobs"]["in_flight"] == 6
-    };
-    while !accepted() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "never accepted");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    running.hears_times(6, r#""event":"submitted""#);
     running.signal("KILL");
     scene.finish(running);
     let done = scene.call(&typed).exits(0).json();
     assert_eq!((&done["jobs"]["succeeded"], &done["submissions"]["sent"]), (&6.into(), &0.into()));
-    assert!(out.join("images/j001.png").exists());
+    assert!(scene.path("out/scene-emulated/images/j001.png").exists());
 }
 
 /// Tasks that outlive everybody's patience are left, named, and not bought again.

@@ -22,13 +22,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger", &["job"]),
     ("plan", &["manifest", "model", "job"]),
     ("enrol", &["plan", "manifest", "ledger", "job"]),
+    ("export", &["ledger", "job"]),
+    // Of `download` only how a file is verified.
+    ("check", &["ledger", "job", "download"]),
     // Of `manifest` only the units: rates, limits, numbers at once.
     ("runner", &["api", "callback", "pacer", "download", "ledger", "events", "job", "manifest"]),
+    ("gallery", &["ledger", "job"]),
     (
         "cli",
         &[
             "manifest", "plan", "model", "job", "enrol", "account", "api", "callback", "pacer", "download",
-            "ledger", "events", "runner", "emulator",
+            "ledger", "events", "runner", "emulator", "gallery", "export", "check",
         ],
     ),
 ];

@@ -7,7 +7,8 @@ use imgbatch::manifest::{Diagnostics, Format, Source};
 use imgbatch::model::Prices;
 use imgbatch::plan::Plan;
 
-fn check(format: Format, text: &str) -> Result<(), Diagnostics> {
+/// What is wrong, or else what is odd.
+fn check(format: Format, text: &str) -> Result<Diagnostics, Diagnostics> {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
     write("rows.csv", "sku,colour\n1,red\n2\n3,blue\n");
@@ -23,6 +24,9 @@ fn check(format: Format, text: &str) -> Result<(), Diagnostics> {
     picture("photo.png", false, 32);
     picture("opaque.png", false, 32);
     picture("small.png", true, 16);
+    picture("clear.png", true, 32);
+    let full = image::RgbaImage::from_pixel(32, 32, image::Rgba([9, 9, 9, 255]));
+    full.save(folder.path().join("full.png")).expect("a picture");
     let name = match format {
         Format::Toml => "m.toml",
         Format::Yaml => "m.yaml",
@@ -30,7 +34,7 @@ fn check(format: Format, text: &str) -> Result<(), Diagnostics> {
         Format::Text => "m.txt",
     };
     let plan = Plan::load(&Source::text(name, Some(format), text, folder.path()), Prices::published())?;
-    plan.survey(&mut |_| ControlFlow::Continue(())).map(drop)
+    plan.survey(&mut |_| ControlFlow::Continue(())).map(|totals| totals.warnings)
 }
 
 fn shown(format: Format, text: &str) -> String {
@@ -259,4 +263,13 @@ fn a_mask_without_images_is_dropped_with_a_warning() {
         ControlFlow::Continue(())
     });
     insta::assert_snapshot!(totals.unwrap().warnings);
+}
+
+#[test]
+fn masks_that_say_all_or_nothing_are_odd() {
+    let job = |id: &str, mask: &str| {
+        format!("[[jobs]]\nid = '{id}'\nprompt = 'a'\nimages = ['photo.png']\nmask = '{mask}.png'\n")
+    };
+    let text = format!("name = 'x'\n{}{}", job("all", "clear"), job("nothing", "full"));
+    insta::assert_snapshot!(check(Format::Toml, &text).unwrap());
 }

@@ -146,8 +146,10 @@ fn two_jobs_of_one_name_or_one_path_are_refused_before_paying() {
     let scene = Scene::new("");
     scene.manifest(&jobs([("x".into(), "a".into()), ("x".into(), "b".into())]));
     scene.run(&[]).exits(2).says(&["x"]);
-    scene.manifest(&two("a", "b").replace("id = \"b\"", "id = \"A\""));
-    scene.run(&[]).exits(2);
+    for other in ["A", "a.png", "a.png.PNG"] {
+        scene.manifest(&two("a", "b").replace("id = \"b\"", &format!("id = \"{other}\"")));
+        scene.run(&[]).exits(2).says(&["would both write images/a.*"]);
+    }
     assert_eq!(scene.stats().creates_received, 0);
     // Identical requests under two names are two pictures.
     scene.manifest(&two("the same", "the same"));

@@ -54,7 +54,10 @@ fn the_help_text_is_the_programs() {
 #[test]
 fn every_subcommand_explains_itself() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["run", "plan", "submit", "collect", "status", "resolve", "emulator", "init", "schema"] {
+    for command in [
+        "run", "plan", "submit", "collect", "status", "resolve", "check", "gallery", "export", "doctor",
+        "emulator", "init", "schema",
+    ] {
         let output = imgbatch(folder.path(), &[command, "--help"]);
         assert!(output.status.success(), "{command}");
         assert!(README.contains(&format!("  {command}")), "{command} is not in the README");

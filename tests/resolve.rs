@@ -84,6 +84,24 @@ fn resolve_without_a_decision_tries_everything_and_buys_nothing() {
     scene.prove();
 }
 
+/// The balance shows what became of it, and decides nothing.
+#[test]
+fn the_balance_is_evidence_that_is_shown() {
+    for (fault, grown) in [("drop-before@1", false), ("drop-after@1", true)] {
+        let scene = Scene::new(fault);
+        scene.jobs(1);
+        scene.run(&[]).exits(6);
+        // The task ends, and is billed, before it is looked at again.
+        scene.until("the end of what was bought", |stats| stats.tasks_created == u64::from(grown));
+        let looked = scene.call(&["resolve", "out"]).exits(6);
+        let zero = looked.stdout.contains("grew by 0.00 credits that this folder can't explain");
+        assert!(looked.stdout.contains("can't explain"), "{looked}");
+        assert_eq!(zero, !grown, "{looked}");
+        assert_eq!(scene.status()["jobs"]["unknown"], 1);
+        assert_eq!(scene.stats().creates_received, 1);
+    }
+}
+
 #[test]
 fn a_decision_needs_to_say_which() {
     let scene = Scene::new("drop-after@1");

@@ -10,13 +10,13 @@ mod answer;
 mod body;
 mod client;
 mod config;
-mod failure;
 mod look;
 mod outcome;
 pub mod retry_after;
 #[cfg(test)]
 mod stub;
 mod task;
+mod taxonomy;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -27,8 +27,8 @@ pub use answer::Refusal;
 pub use body::body;
 pub use client::Client;
 pub use config::{ApiError, Config};
-pub use failure::{Retry, may_try_again};
 pub use look::{Look, LookError, MANY, ManyLooks};
 pub use outcome::{Accepted, Delay, Doubt, Submission, classify_submit};
 pub use task::{Status, Task};
+pub use taxonomy::{Billed, Class, Next};
 pub use upload::{UploadError, Uploaded};

@@ -40,6 +40,18 @@ impl Stub {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        Self::listen(listener, url, script)
+    }
+
+    /// Sends everybody to the place that `target` makes of its own address.
+    pub(super) async fn redirecting(code: u16, target: impl Fn(&str) -> String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let head = format!("HTTP/1.1 {code} X\r\nlocation: {}/\r\ncontent-length: 0\r\n\r\n", target(&url));
+        Self::listen(listener, url, Script::AnswerAndClose(head.leak()))
+    }
+
+    fn listen(listener: TcpListener, url: String, script: Script) -> Self {
         let (requests, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
         let (log, count) = (Arc::clone(&requests), Arc::clone(&connections));
         tokio::spawn(async move {

@@ -79,6 +79,33 @@ async fn every_fault_after_sending_is_one_request_and_a_doubt() {
     }
 }
 
+/// Another host, another port, another scheme: nobody there hears a word.
+#[tokio::test]
+async fn no_redirect_takes_the_key_elsewhere() {
+    let away = Stub::start(Script::Answer(TASK)).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for code in [301, 302, 303, 307, 308] {
+        for place in 0..3 {
+            let stub = Stub::redirecting(code, |here| match place {
+                0 => here.replace("127.0.0.1", "localhost"),
+                1 => away.url.clone(),
+                _ => here.replace("http:", "https:"),
+            })
+            .await;
+            let client = stub.client();
+            let _ = client.submit(Bytes::from_static(b"{}"), "key-0123456789abcdef").await;
+            let _ = client.read("t-1").await;
+            let _ = client.read_many(&["t-1".to_owned()]).await;
+            let _ = client.credits().await;
+            let _ = client.list(&Filter::default()).await;
+            let _ = client.upload(file.path(), "x.png", "image/png").await;
+            assert_eq!(stub.requests().len(), 6, "{code} to place {place}");
+            // Where the place is the stub itself, a follower would come as a seventh.
+            assert_eq!((stub.connections(), away.connections()), (6, 0), "{code} to place {place}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_closes_at_once_is_not_opened_again() {
     let stub = Stub::start(Script::CloseAtOnce).await;

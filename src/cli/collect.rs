@@ -86,7 +86,8 @@ impl FromLedger<'_> {
         let key = provider.key()?;
         let nothing = Selection { only: Some(Only::Unknown), ..Selection::default() };
         let (run, prices) = (Run::default(), Prices::published());
-        let settings = settings::resolve(self.pace, &run, &prices, &nothing, &provider, self.collect)?;
+        let settings = settings::resolve(self.pace, &run, &prices, &nothing, self.collect)?;
+        let settings = provider.resolving(settings);
         Ok((provider, key, settings))
     }
 }

@@ -14,7 +14,7 @@ use crate::callback::{Addresses, Listener};
 use crate::download::{Downloader, Policy};
 use crate::emulator::{Emulator, Options};
 use crate::manifest::{CallbackAddress, Manifest, Provider as Section};
-use crate::runner::Callbacks;
+use crate::runner::{Callbacks, Settings};
 
 /// Stands for the base URL of the emulator in the process, whose port is
 /// another one each time.
@@ -110,6 +110,11 @@ impl Provider {
             account.proof(&self.base_url).ok()?.map(|proof| proof.honoured)
         };
         self.idempotency || proven().unwrap_or(false)
+    }
+
+    /// The settings with what this provider offers to resolve unknowns.
+    pub(super) fn resolving(&self, settings: Settings) -> Settings {
+        Settings { replays: self.honours_keys(), exclusive_key: self.exclusive_key, ..settings }
     }
 
     pub(super) fn is_emulator(&self) -> bool {
@@ -216,7 +221,7 @@ fn shown(text: &str) -> &str {
     text.rsplit('@').next().unwrap_or_default()
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

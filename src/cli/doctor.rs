@@ -14,6 +14,7 @@ use super::{print, prove, source};
 use crate::api::{Balance, Health, LookError};
 use crate::events::{bytes, printable};
 use crate::ledger::{FILE_NAME, Reader};
+use crate::runner::left;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -72,7 +73,7 @@ const CLOCK_WARN: Duration = Duration::from_secs(30);
 const CLOCK_FAIL: Duration = Duration::from_mins(10);
 
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
-    let plan = args.manifest.as_deref().map(source::load).transpose()?;
+    let plan = args.manifest.as_deref().map(|manifest| source::load(manifest, None)).transpose()?;
     let out = match (&args.out, &plan) {
         (Some(out), _) => Some(out.clone()),
         (None, Some(plan)) => Some(source::out_dir(plan, None, false)),
@@ -183,8 +184,7 @@ fn key_and_balance(health: &Health) -> Vec<Check> {
 }
 
 fn balance_of(balance: &Balance) -> Check {
-    let left = [balance.key_remaining.filter(|_| !balance.unlimited), balance.user_remaining];
-    match left.into_iter().flatten().min() {
+    match left(balance) {
         Some(left) if left.micro() <= 0 => {
             Check::fail("balance", Exit::Paused, "nothing is left; top it up".into())
         }

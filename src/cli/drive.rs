@@ -11,6 +11,7 @@ use super::settings::pace_window;
 use super::signals::{self, Signals};
 use super::summary::Summary;
 use super::{Global, note, print};
+use crate::api::Client;
 use crate::emulator;
 use crate::events::Snapshot;
 use crate::job::State;
@@ -51,6 +52,8 @@ impl Drive<'_> {
         let limited = self.settings.limit.is_some();
         let folder = self.store.folder().to_owned();
         let connection = self.provider.connect(self.key, &folder, self.emulator).await?;
+        consult_balance(&connection.client, &self.store, self.settings.submit.as_ref(), self.settings.limit)
+            .await?;
         let snapshot = Snapshot {
             jobs: self.store.view().tally()?,
             credits: self.store.view().committed()?,
@@ -96,6 +99,38 @@ impl Drive<'_> {
         }
         finish(store, ended, filter.as_ref(), limited, self.json, &self.resume)
     }
+}
+
+/// The balance before anything is bought: a warning where it is short, and
+/// evidence where submissions are in doubt and nothing is under way.
+async fn consult_balance(
+    client: &Client,
+    store: &Store,
+    filter: Option<&Filter>,
+    limit: Option<u64>,
+) -> anyhow::Result<()> {
+    let tally = store.view().tally()?;
+    if tally.pending == 0 && tally.unknown == 0 {
+        return Ok(());
+    }
+    let Some(balance) = runner::balance(client).await else { return Ok(()) };
+    if let (Some(filter), Some(left)) = (filter, runner::left(&balance)) {
+        let estimate = store.view().purchase(filter, limit)?.estimate;
+        if estimate > left {
+            tracing::warn!(
+                "the account has {left} credits left, and this run may cost {estimate}; it pauses when they are used up"
+            );
+        }
+    }
+    let used = match (tally.in_flight, tally.unknown) {
+        (0, 0) => balance.key_used,
+        (0, _) => runner::steady_use(client, &balance).await,
+        _ => None,
+    };
+    if let Some(used) = used {
+        store.transaction(|store| store.observe_balance(used))?;
+    }
+    Ok(())
 }
 
 /// Closes the ledger and prints what came out.

@@ -1,5 +1,6 @@
 //! The emulator: beside a run (`--emulate`), or as a server of its own.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +8,9 @@ use std::time::Duration;
 use super::exit::Exit;
 use super::signals::{self, Signals};
 use super::{Usage, print};
-use crate::emulator::{Emulator, Faults, Idempotency, Latency, Options, RateLimit};
+use crate::emulator::{
+    Emulator, FAULT_MEANINGS, FaultMeaning, Faults, Idempotency, Latency, Options, RateLimit,
+};
 use crate::manifest::units::Period;
 
 /// The emulator in the process, in place of the API.
@@ -40,6 +43,8 @@ impl EmulateArgs {
 
 /// Arguments of `emulator`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = fault_help())]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(super) struct Args {
     /// Address and port; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
@@ -68,12 +73,18 @@ pub(super) struct Args {
     /// What a repeated Idempotency-Key does: honoured, ignored or conflict.
     #[arg(long, value_name = "POLICY")]
     idempotency: Option<String>,
+    /// Show the balance of so long ago.
+    #[arg(long, value_name = "TIME")]
+    balance_lag: Option<Period>,
     /// Leave out the batch read.
     #[arg(long)]
     no_batch: bool,
     /// Leave out the list of tasks.
     #[arg(long)]
     no_list: bool,
+    /// Show a new task in the list only after so long.
+    #[arg(long, value_name = "TIME")]
+    list_delay: Option<Period>,
     /// Serve one cached picture a size, for large tests.
     #[arg(long)]
     cached_pictures: bool,
@@ -83,6 +94,30 @@ pub(super) struct Args {
     /// How long result links live.
     #[arg(long, default_value = "24h", value_name = "TIME")]
     link_life: Period,
+    /// Uploads that may live at once.
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    upload_quota: usize,
+    /// Refuse callbacks to this machine, as the API refuses internal addresses and plain HTTP.
+    #[arg(long)]
+    no_local_callbacks: bool,
+    /// Refuse references and masks on this machine, uploads excepted.
+    #[arg(long)]
+    no_local_references: bool,
+    /// Fetch references from other machines and post callbacks to them.
+    #[arg(long)]
+    allow_remote_hosts: bool,
+}
+
+/// The faults, at the end of `--help`.
+fn fault_help() -> String {
+    let mut text = String::from(
+        "Faults, as `--faults 'NAME=PROBABILITY,NAME@POSITION,NAME:ARGUMENT'` or `[emulate: NAME ARGUMENT]` in a prompt:\n",
+    );
+    for FaultMeaning { name, meaning, .. } in FAULT_MEANINGS {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "  {name:<18} {meaning}");
+    }
+    text
 }
 
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
@@ -92,9 +127,8 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         let Signals { mut stop, .. } = signals::listen()?;
         let emulator = Emulator::start(options).await?;
         print(&format!(
-            "listening on {}\nstatistics at {}/emulator/stats\n",
+            "listening on {0}\nstatistics at {0}/emulator/stats, bills at {0}/emulator/bills, the description at {0}/openapi.json\n",
             emulator.base_url(),
-            emulator.base_url()
         ))?;
         // The sender lives as long as the runtime.
         let _ = stop.changed().await;
@@ -107,14 +141,20 @@ fn options(args: &Args) -> anyhow::Result<Options> {
     let mut options = Options {
         listen: args.listen,
         state: args.state.clone(),
-        create_latency: args.create_latency.map_or(Duration::ZERO, |Period(time)| time),
+        create_latency: time(args.create_latency),
         keys: (!args.keys.is_empty()).then(|| args.keys.clone()),
         balance: args.balance,
+        balance_lag: time(args.balance_lag),
         batch: !args.no_batch,
         list: !args.no_list,
+        list_delay: time(args.list_delay),
         cached_pictures: args.cached_pictures,
         picture_bytes: args.picture_bytes,
         link_life: args.link_life.0,
+        upload_quota: args.upload_quota,
+        allow_remote_hosts: args.allow_remote_hosts,
+        allow_local_references: !args.no_local_references,
+        allow_local_callbacks: !args.no_local_callbacks,
         ..Options::default()
     };
     if let Some(latency) = &args.latency {
@@ -130,6 +170,11 @@ fn options(args: &Args) -> anyhow::Result<Options> {
         options.idempotency = parse::<Idempotency>("--idempotency", policy)?;
     }
     Ok(options)
+}
+
+/// Absent is at once.
+fn time(period: Option<Period>) -> Duration {
+    period.map_or(Duration::ZERO, |Period(time)| time)
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(flag: &str, text: &str) -> anyhow::Result<T> {

@@ -2,16 +2,20 @@
 //! library, its result becomes text or JSON, and an exit code.
 
 mod ask;
+mod check;
 mod collect;
 mod connect;
 mod doctor;
 mod drive;
 mod emulate;
 mod exit;
+mod export;
+mod gallery;
 mod init;
 mod logging;
 mod plan;
 mod plan_text;
+mod probe;
 mod prove;
 mod resolve;
 mod run;
@@ -36,13 +40,31 @@ use crate::events::{Reporter, Screen, Style};
 /// The same command that starts a run resumes it: nothing is paid twice, and
 /// nothing that was paid is lost. Try it without a key by adding --emulate.
 #[derive(Debug, Parser)]
-#[command(name = "imgbatch", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "imgbatch",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_long_help = AFTER_A_CRASH
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     command: Command,
 }
+
+const AFTER_A_CRASH: &str = "\
+After a crash, a kill or a power cut:
+  Run the same command again. Pictures that were paid for are collected, files
+  that are there are recognised, missing ones are fetched again while their
+  links live (24 hours). Nothing is bought twice.
+
+What \"unknown\" means:
+  A submission may have reached the API and been billed, and no answer says so.
+  It is held, its price is counted against the budget, and it is never bought
+  again by itself. What can resolve it is tried at each start; `imgbatch status`
+  says what happens next, `imgbatch resolve` lets you decide.";
 
 /// What every subcommand takes.
 #[derive(Clone, Debug, Args)]
@@ -93,6 +115,12 @@ enum Command {
     Status(status::Args),
     /// Resolve submissions whose outcome is unknown, or decide about them.
     Resolve(resolve::Args),
+    /// Check every picture against the ledger, and find blank and similar ones.
+    Check(check::Args),
+    /// Make one HTML page to look through the pictures, pick and reject.
+    Gallery(gallery::Args),
+    /// Write a dataset: jsonl, csv, imagefolder, webdataset or parquet.
+    Export(export::Args),
     /// Check key, balance, reachability, clock, disk and folder.
     Doctor(doctor::Args),
     /// Serve the API on this machine, for demos, tests and other clients.
@@ -115,6 +143,9 @@ impl Cli {
             Command::Collect(args) => collect::execute(&args, &global),
             Command::Status(args) => status::execute(&args),
             Command::Resolve(args) => resolve::execute(&args, &global),
+            Command::Check(args) => check::execute(&args),
+            Command::Gallery(args) => gallery::execute(&args, &global),
+            Command::Export(args) => export::execute(&args),
             Command::Doctor(args) => doctor::execute(&args),
             Command::Emulator(args) => emulate::execute(&args),
             Command::Init(args) => init::execute(&args),
@@ -135,8 +166,10 @@ impl Cli {
             Command::Collect(args) => args.json,
             Command::Status(args) => args.json,
             Command::Resolve(args) => args.json,
+            Command::Check(args) => args.json,
+            Command::Export(args) => args.json,
             Command::Doctor(args) => args.json,
-            Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
+            Command::Gallery(_) | Command::Emulator(_) | Command::Init(_) | Command::Schema => false,
         }
     }
 

@@ -7,6 +7,7 @@ use super::connect::Provider;
 use super::drive::Drive;
 use super::emulate::EmulateArgs;
 use super::exit::Exit;
+use super::plan_text::{self, Lines, Outlook, Page, free_bytes};
 use super::settings::{self, PaceArgs, SelectArgs};
 use super::summary::shell_word;
 use super::{Global, Usage, note, source};
@@ -28,6 +29,9 @@ pub(super) struct Args {
     /// The API's address, such as `https://api.example.com`.
     #[arg(long, env = "IMGBATCH_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
+    /// A file of prices that replaces the published ones and the manifest's.
+    #[arg(long, env = "IMGBATCH_PRICES", value_name = "FILE")]
+    prices: Option<PathBuf>,
     #[command(flatten)]
     emulate: EmulateArgs,
     #[command(flatten)]
@@ -53,27 +57,23 @@ pub(super) enum Mode {
 }
 
 pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Result<Exit> {
-    let plan = source::load(&args.manifest)?;
+    let plan = source::load(&args.manifest, args.prices.as_deref())?;
     let provider = Provider::resolve(plan.manifest(), args.base_url.as_deref(), args.emulate.emulate)?;
     let key = provider.key()?;
     let out = source::out_dir(&plan, args.out.as_deref(), args.emulate.emulate);
     let selection = args.select.selection();
-    let settings = settings::resolve(
-        &args.pace,
-        &plan.manifest().run,
-        plan.prices(),
-        &selection,
-        &provider,
-        mode == Mode::Run,
-    )?;
+    let settings =
+        settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, mode == Mode::Run)?;
+    let settings = provider.resolving(settings);
     // Whatever is wrong with the manifest is said before a folder is made.
     let digest = plan.digest()?;
     let lock = FolderLock::acquire(&out, args.wait)?;
     let identity = Identity { name: plan.name().to_owned(), base_url: provider.base_url.clone() };
     let (store, start) = Store::open(lock, Some(&identity))?;
     store.set_provider(&serde_json::to_string(&provider)?)?;
-    let intake =
-        Intake { plan: &plan, provider: &provider, selection: &selection, settings: &settings, args };
+    let (plan, provider, selection) = (&plan, &provider, &selection);
+    let mut intake =
+        Intake { plan, provider, selection, settings: &settings, args, global, lines: Lines::default() };
     match intake.enrol(&store, digest) {
         Ok(true) => {}
         Ok(false) => {
@@ -88,8 +88,7 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     }
     let resume = resume_command();
     let emulator = args.emulate.options()?;
-    let drive =
-        Drive { store, start, provider: &provider, key, emulator, settings, global, json: args.json, resume };
+    let drive = Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume };
     drive.execute()
 }
 
@@ -100,11 +99,14 @@ struct Intake<'a> {
     selection: &'a Selection,
     settings: &'a Settings,
     args: &'a Args,
+    global: &'a Global,
+    /// For the screen before a question.
+    lines: Lines,
 }
 
 impl Intake<'_> {
     /// False where the user declined; the ledger is as it was then.
-    fn enrol(&self, store: &Store, digest: Option<ContentHash>) -> anyhow::Result<bool> {
+    fn enrol(&mut self, store: &Store, digest: Option<ContentHash>) -> anyhow::Result<bool> {
         let unchanged = digest.is_some() && digest == store.enrolled_digest()?;
         let transaction = store.begin()?;
         let comparison = if unchanged { None } else { Some(self.compare(store)?) };
@@ -121,18 +123,21 @@ impl Intake<'_> {
             Some(filter) => store.view().purchase(filter, self.selection.limit)?,
             None => Purchase::default(),
         };
-        let consented = self.consent(comparison.as_ref(), &purchase)?;
+        let consented = self.consent(store, comparison.as_ref(), &purchase)?;
         if consented {
             transaction.commit()?;
         }
         Ok(consented)
     }
 
-    fn compare(&self, store: &Store) -> anyhow::Result<Comparison> {
+    fn compare(&mut self, store: &Store) -> anyhow::Result<Comparison> {
+        let lines = &mut self.lines;
         let comparison =
-            enrol(self.plan, store, self.selection, &mut |_| {}).map_err(|problem| match problem {
-                Problem::Manifest(diagnostics) => anyhow::Error::new(diagnostics),
-                Problem::Ledger(error) => error.into(),
+            enrol(self.plan, store, self.selection, &mut |entry| lines.add(entry)).map_err(|problem| {
+                match problem {
+                    Problem::Manifest(diagnostics) => anyhow::Error::new(diagnostics),
+                    Problem::Ledger(error) => error.into(),
+                }
             })?;
         if !comparison.totals.warnings.is_empty() {
             note(&format!("{}\n", comparison.totals.warnings));
@@ -150,7 +155,27 @@ impl Intake<'_> {
         Ok(())
     }
 
-    fn consent(&self, comparison: Option<&Comparison>, purchase: &Purchase) -> anyhow::Result<bool> {
+    /// What `plan` shows, on the stream where the question stands.
+    fn screen(&self, store: &Store, comparison: &Comparison) -> anyhow::Result<String> {
+        let stderr = std::io::stderr();
+        let outlook = Outlook {
+            plan: self.plan,
+            comparison,
+            settings: self.settings,
+            committed: store.view().committed()?,
+            free: free_bytes(store.folder()),
+            balance: None,
+            takes_files: self.provider.takes_files(),
+        };
+        Ok(plan_text::screen(&Page::of(&stderr, self.global.color(&stderr)), &self.lines, &outlook))
+    }
+
+    fn consent(
+        &self,
+        store: &Store,
+        comparison: Option<&Comparison>,
+        purchase: &Purchase,
+    ) -> anyhow::Result<bool> {
         let usd = self.plan.prices().usd(purchase.estimate);
         let changed = comparison.map_or(0, |comparison| comparison.counts.changed);
         let situation = Situation {
@@ -170,7 +195,7 @@ impl Intake<'_> {
             ))),
             Consent::Ask => {
                 if let Some(comparison) = comparison {
-                    note(&super::plan_text::counts(&comparison.counts));
+                    note(&format!("{}\n", self.screen(store, comparison)?));
                 }
                 Ok(confirm(&format!("Buy {price}?"))?)
             }

@@ -6,7 +6,6 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::Usage;
-use super::connect::Provider;
 use crate::enrol::{Only, Selection};
 use crate::job::Credits;
 use crate::manifest::Run;
@@ -58,13 +57,13 @@ pub(super) struct PaceArgs {
     time_limit: Option<Period>,
 }
 
-/// The settings of a run over a manifest's `[run]`.
+/// The settings of a run over a manifest's `[run]`, as for a provider of which
+/// nothing is known.
 pub(super) fn resolve(
     pace: &PaceArgs,
     run: &Run,
     prices: &Prices,
     selection: &Selection,
-    provider: &Provider,
     collect: bool,
 ) -> anyhow::Result<Settings> {
     let rate = pace.rate.unwrap_or(run.rate);
@@ -78,6 +77,7 @@ pub(super) fn resolve(
         posts: run.posts,
         downloads: pace.downloads.unwrap_or(run.downloads),
         attempts: run.attempts,
+        retry_empty: run.retry_empty,
         overdue: run.overdue.0,
         budget,
         stop_after: pace.stop_after.or(run.stop_after),
@@ -85,8 +85,8 @@ pub(super) fn resolve(
         limit: selection.limit,
         collect,
         deadline: pace.time_limit.map(|Period(limit)| Instant::now() + limit),
-        replays: provider.honours_keys(),
-        exclusive_key: provider.exclusive_key,
+        replays: false,
+        exclusive_key: false,
     })
 }
 

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use super::Usage;
 use crate::manifest::Source;
 use crate::model::Prices;
-use crate::plan::Plan;
+use crate::plan::{Plan, load_prices};
 
 /// A manifest may have 16 MiB (docs/manifest.md). One byte more is
 /// read, so that a larger one is refused and not cut.
 const LIMIT: u64 = (16 << 20) + 1;
 
-/// Loads the manifest at `path`, or from standard input for `-`.
-pub(super) fn load(path: &Path) -> anyhow::Result<Plan> {
+/// Loads the manifest at `path`, or from standard input for `-`. A file of
+/// prices from a flag outranks what the manifest names.
+pub(super) fn load(path: &Path, prices: Option<&Path>) -> anyhow::Result<Plan> {
     let source = if path.as_os_str() == "-" {
         let mut text = Vec::new();
         std::io::stdin().lock().take(LIMIT).read_to_end(&mut text)?;
@@ -23,7 +24,10 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Plan> {
     } else {
         Source::path(path)
     };
-    Ok(Plan::load(&source, Prices::published())?)
+    Ok(match prices {
+        Some(file) => Plan::load_priced(&source, load_prices(&Source::path(file))?)?,
+        None => Plan::load(&source, Prices::published())?,
+    })
 }
 
 /// The output folder: the flag's, else the manifest's. Pictures of the

@@ -35,6 +35,8 @@ pub(super) struct Summary {
     failures: Vec<Failure>,
     unknown: Vec<Unknown>,
     possibly_billed_twice: Vec<Twice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    balance_evidence: Option<String>,
     #[serde(skip)]
     held: Vec<UnknownRow>,
     #[serde(skip)]
@@ -151,6 +153,7 @@ impl Summary {
             possibly_billed_twice: doubts
                 .map(|row| Twice { id: row.id, at_risk_credits: row.at_risk })
                 .collect(),
+            balance_evidence: view.balance_evidence()?.filter(|_| !held.is_empty()),
             held,
             rungs,
         })
@@ -223,10 +226,10 @@ impl Summary {
             let _ = writeln!(
                 text,
                 "  failed    {}: {}: {} (billed: {})",
-                failure.id,
+                printable(&failure.id),
                 printable(&failure.code),
                 printable(&failure.message),
-                failure.billed
+                printable(&failure.billed)
             );
         }
         let more = self.jobs.failed.saturating_sub(SHOWN as u64);
@@ -242,7 +245,7 @@ impl Summary {
             let _ = writeln!(
                 text,
                 "  unknown   {}: {} ago, {} credits at risk: {}",
-                row.id,
+                printable(&row.id),
                 duration(age),
                 row.at_risk,
                 printable(&row.why)
@@ -255,6 +258,9 @@ impl Summary {
         let more = self.held.len().saturating_sub(SHOWN);
         if more > 0 {
             let _ = writeln!(text, "  unknown   and {more} more; --json lists them");
+        }
+        if let Some(evidence) = &self.balance_evidence {
+            let _ = writeln!(text, "  balance   {evidence}");
         }
         for twice in self.possibly_billed_twice.iter().take(SHOWN) {
             let _ = writeln!(

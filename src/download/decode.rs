@@ -15,15 +15,35 @@ use super::verify::{Damage, Format, head, open};
 /// Room for what a PNG says beside its pixels.
 const PNG_CHUNKS: usize = 32 * 1024 * 1024;
 
+/// A row of pixels, seen while a picture is verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// Counted from 0.
+    pub y: u32,
+    /// Of the picture, in pixels.
+    pub width: u32,
+    /// Of the picture, in pixels.
+    pub height: u32,
+    /// Grey, grey and alpha, RGB, or RGBA: 1 to 4.
+    pub channels: usize,
+    /// One byte a channel.
+    pub pixels: &'a [u8],
+}
+
 /// The format, width and height of the picture at `path`, after every byte of
-/// it was decoded. Blocking.
-pub(super) fn decode(path: &Path, max_pixels: u64) -> Result<(Format, u32, u32), Damage> {
+/// it was decoded. Blocking. `see` gets the rows of a PNG that is not
+/// interlaced; of other pictures, none.
+pub(super) fn decode(
+    path: &Path,
+    max_pixels: u64,
+    see: &mut dyn FnMut(Row<'_>),
+) -> Result<(Format, u32, u32), Damage> {
     let mut file = open(path).map_err(Damage::Unreadable)?;
     let head = head(&mut file).map_err(Damage::Unreadable)?;
     let format = Format::of(&head).ok_or_else(|| no_format(&head))?;
     file.rewind().map_err(Damage::Unreadable)?;
     let (width, height) = match format {
-        Format::Png => png(file, max_pixels),
+        Format::Png => png(file, max_pixels, see),
         Format::Jpeg => jpeg::decode(&whole(file)?, max_pixels),
         Format::WebP => webp(&whole(file)?, max_pixels),
     }?;
@@ -31,7 +51,7 @@ pub(super) fn decode(path: &Path, max_pixels: u64) -> Result<(Format, u32, u32),
 }
 
 /// Names what came instead of a picture.
-fn no_format(head: &[u8]) -> Damage {
+pub(super) fn no_format(head: &[u8]) -> Damage {
     let text = String::from_utf8_lossy(head).to_ascii_lowercase();
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     if head.is_empty() {
@@ -61,7 +81,7 @@ fn whole(mut file: File) -> Result<Vec<u8>, Damage> {
 
 /// Row by row, so that a large picture needs two rows of memory; with both
 /// checksums, up to the end mark.
-fn png(file: File, max_pixels: u64) -> Result<(u32, u32), Damage> {
+fn png(file: File, max_pixels: u64, see: &mut dyn FnMut(Row<'_>)) -> Result<(u32, u32), Damage> {
     let bad = |error: png::DecodingError| broken(Format::Png, &error);
     let mut options = png::DecodeOptions::default();
     options.set_ignore_checksums(false);
@@ -69,11 +89,19 @@ fn png(file: File, max_pixels: u64) -> Result<(u32, u32), Damage> {
     options.set_ignore_iccp_chunk(true);
     let mut decoder = png::Decoder::new_with_options(BufReader::with_capacity(128 * 1024, file), options);
     decoder.set_limits(png::Limits { bytes: PNG_CHUNKS });
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
     let header = decoder.read_header_info().map_err(bad)?;
     let (width, height) = (header.width, header.height);
     check_pixels(width, height, max_pixels)?;
     let mut reader = decoder.read_info().map_err(bad)?;
-    while reader.next_interlaced_row().map_err(bad)?.is_some() {}
+    let channels = reader.output_color_type().0.samples();
+    let mut y = 0;
+    while let Some(row) = reader.next_interlaced_row().map_err(bad)? {
+        if let png::InterlaceInfo::Null(_) = row.interlace() {
+            see(Row { y, width, height, channels, pixels: row.data() });
+            y += 1;
+        }
+    }
     reader.finish().map_err(bad)?;
     Ok((width, height))
 }

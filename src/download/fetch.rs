@@ -44,8 +44,8 @@ pub struct Picture {
 /// caller's decision.
 #[derive(Debug)]
 pub struct Downloader {
-    client: reqwest::Client,
-    policy: Policy,
+    pub(super) client: reqwest::Client,
+    pub(super) policy: Policy,
     decoders: Arc<Semaphore>,
     folders: Arc<Folders>,
 }
@@ -110,7 +110,7 @@ impl Downloader {
         let max_pixels = self.policy.max_pixels;
         blocking(move || {
             let _permit = permit;
-            let (format, width, height) = decode::decode(&temp, max_pixels)?;
+            let (format, width, height) = decode::decode(&temp, max_pixels, &mut |_| {})?;
             Ok((temp, format, width, height))
         })
         .await

@@ -95,7 +95,7 @@ pub(super) async fn receive(
 }
 
 /// A refused address is the link's fault, everything else may pass.
-fn lost(error: reqwest::Error) -> FetchError {
+pub(super) fn lost(error: reqwest::Error) -> FetchError {
     let error = error.without_url();
     let mut why = error.to_string();
     let mut cause = error.source();

@@ -1,5 +1,10 @@
 //! The credits of the emulated account, counted in hundred-thousandths so that
-//! sums are exact.
+//! sums are exact. What is spent is known at once; what is shown may lag.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::clock::Millis;
 
 /// Smallest unit: the fifth digit behind the point.
 const UNITS: f64 = 1e5;
@@ -7,17 +12,27 @@ const UNITS: f64 = 1e5;
 /// What an unlimited account is said to have left: a million credits.
 const UNLIMITED: i64 = 100_000_000_000;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Account {
     /// At the start; `None` is unlimited.
     grant: Option<i64>,
     reserved: i64,
     refunded: i64,
+    lag: Millis,
+    /// When and how far `net` moved, as far back as the lag reaches.
+    recent: VecDeque<(Millis, i64)>,
+}
+
+/// What the provider shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Balance {
+    pub(super) remaining: f64,
+    pub(super) used: f64,
 }
 
 impl Account {
-    pub(super) fn new(balance: Option<f64>) -> Self {
-        Self { grant: balance.map(units), ..Self::default() }
+    pub(super) fn new(balance: Option<f64>, lag: Duration) -> Self {
+        Self { grant: balance.map(units), lag: lag.as_millis() as Millis, ..Self::default() }
     }
 
     /// Whether a reservation fits into what is left.
@@ -25,13 +40,16 @@ impl Account {
         self.grant.is_none_or(|grant| self.net() + units(credits) <= grant)
     }
 
-    pub(super) fn reserve(&mut self, credits: f64) {
+    pub(super) fn reserve(&mut self, credits: f64, at: Millis) {
         self.reserved += units(credits);
+        self.moved(units(credits), at);
     }
 
     /// A task has ended: what it didn't use comes back.
-    pub(super) fn settle(&mut self, reserved: f64, used: f64) {
-        self.refunded += units(reserved) - units(used);
+    pub(super) fn settle(&mut self, reserved: f64, used: f64, at: Millis) {
+        let back = units(reserved) - units(used);
+        self.refunded += back;
+        self.moved(-back, at);
     }
 
     pub(super) fn is_unlimited(&self) -> bool {
@@ -42,8 +60,11 @@ impl Account {
         credits(self.grant.map_or(UNLIMITED, |grant| grant - self.net()))
     }
 
-    pub(super) fn used(&self) -> f64 {
-        credits(self.net())
+    /// The figures as they were before the lag.
+    pub(super) fn shown(&self, now: Millis) -> Balance {
+        let since = self.recent.iter().filter(|(at, _)| *at > now - self.lag);
+        let net = self.net() - since.map(|(_, change)| change).sum::<i64>();
+        Balance { remaining: credits(self.grant.map_or(UNLIMITED, |grant| grant - net)), used: credits(net) }
     }
 
     pub(super) fn billed(&self) -> f64 {
@@ -52,6 +73,16 @@ impl Account {
 
     pub(super) fn refunded(&self) -> f64 {
         credits(self.refunded)
+    }
+
+    fn moved(&mut self, change: i64, at: Millis) {
+        if self.lag == 0 {
+            return;
+        }
+        while self.recent.front().is_some_and(|(then, _)| *then <= at - self.lag) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((at, change));
     }
 
     fn net(&self) -> i64 {
@@ -65,4 +96,19 @@ fn units(credits: f64) -> i64 {
 
 fn credits(units: i64) -> f64 {
     units as f64 / UNITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lagging_balance_shows_what_was() {
+        let mut account = Account::new(Some(10.0), Duration::from_secs(30));
+        account.reserve(4.0, 1_000);
+        account.settle(4.0, 1.5, 21_000);
+        let shown = [0, 30_999, 31_000, 50_999, 51_000].map(|now| units(account.shown(now).remaining));
+        assert_eq!(shown, [10.0, 10.0, 6.0, 6.0, 8.5].map(units));
+        assert_eq!(units(account.remaining()), units(8.5));
+    }
 }

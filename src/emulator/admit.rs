@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::answer::{Refusal, random_text};
 use super::blobs::hex_hash;
+use super::books::Books;
 use super::clock::Millis;
 use super::faults::{Kind, Site, in_prompt};
 use super::journal::Entry;
 use super::order::Order;
-use super::state::{Books, State};
+use super::state::State;
 use super::task::{Inputs, Material, Task};
-use super::{Idempotency, Latency};
+use super::{Idempotency, Latency, Options};
 
 /// A repeat counts as one for this long.
 const KEY_LIFE_MS: Millis = 24 * 3600 * 1000;
@@ -30,7 +31,7 @@ pub(super) struct Wanted {
 pub(super) fn admit(state: &State, wanted: Wanted) -> Result<(Task, bool), Refusal> {
     let now = state.clock.now();
     let mut books = state.books();
-    if let Some(task) = repeat(&mut books, state.options.idempotency, &wanted, now)? {
+    if let Some(task) = repeat(&mut books, &state.options, &wanted, now)? {
         return Ok((task, true));
     }
     keep_rate(&mut books, state, now)?;
@@ -51,10 +52,11 @@ pub(super) fn admit(state: &State, wanted: Wanted) -> Result<(Task, bool), Refus
 /// The earlier task under the same key, where keys mean something.
 fn repeat(
     books: &mut Books,
-    policy: Idempotency,
+    options: &Options,
     wanted: &Wanted,
     now: Millis,
 ) -> Result<Option<Task>, Refusal> {
+    let policy = options.idempotency;
     if policy == Idempotency::Ignored {
         return Ok(None);
     }
@@ -63,6 +65,10 @@ fn repeat(
     let Some(task) = first else { return Ok(None) };
     if policy == Idempotency::Conflict || task.body_hash != wanted.body_hash {
         return Err(Refusal::new(409, "idempotency_conflict", "This Idempotency-Key was used before"));
+    }
+    if now < task.created + options.create_latency.as_millis() as Millis {
+        let message = "The first request is still being decided; wait and repeat it under the same key";
+        return Err(Refusal::new(409, "paid_outcome_unknown", message));
     }
     books.stats.idempotent_replays += 1;
     Ok(Some(task))

@@ -38,6 +38,14 @@ impl Refusal {
         Self { param: Some(param), ..Self::new(400, "invalid_parameters", message) }
     }
 
+    /// For a request that broke before anyone looked at it.
+    pub(super) fn unreadable(status: StatusCode) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(413, "request_too_large", "The body is too large"),
+            _ => Self::new(status.as_u16(), "invalid_request", "The request can't be read"),
+        }
+    }
+
     /// 429, with what `Retry-After` says.
     pub(super) fn throttled(retry_after: Option<String>) -> Self {
         let refusal = Self::new(429, "rate_limit_exceeded", "Too many requests, slow down");

@@ -66,7 +66,7 @@ async fn answer(
     let state = visit.state;
     state.authorize(headers)?;
     let body = body.map_err(|_| Refusal::new(413, "request_too_large", "The body may have at most 1 MiB"))?;
-    let order = Order::read(&body, state.options.allow_local_references);
+    let order = Order::read(&body, &state.options);
     let body_hash = hex_hash(&body);
     let fault = draw(visit, order.as_ref().ok(), &body_hash);
     if let Some(fault) = &fault
@@ -100,19 +100,31 @@ async fn answer(
 
 /// The fault that strikes this create, if any: the first rule's, else one that
 /// the prompt asks for. A prompt's fault strikes the first create of its body
-/// only (`[emulate: 503 3]`: the first three), so that a retry succeeds.
+/// only (`[emulate: 503 3]`: the first three), so that a retry succeeds; a
+/// second one in the prompt strikes after it.
 fn draw(visit: &Visit<'_>, order: Option<&Order>, body_hash: &str) -> Option<Fault> {
     let state = visit.state;
     let mut books = state.books();
     let ruled = state.options.faults.draw(Site::Create, visit.number).into_iter().next();
     let fault = ruled.or_else(|| {
-        let wish = in_prompt(&order?.prompt, Site::Create).into_iter().next()?;
+        let wishes = in_prompt(&order?.prompt, Site::Create);
+        wishes.first()?;
         let struck = books.struck.entry(body_hash.to_owned()).or_default();
         *struck += 1;
-        (*struck <= wish.number(1)).then_some(wish)
+        in_turn(wishes, *struck)
     })?;
     books.stats.fault(&fault.label());
     Some(fault)
+}
+
+/// The wish that strikes the `nth` create.
+fn in_turn(wishes: Vec<Fault>, mut nth: u64) -> Option<Fault> {
+    wishes.into_iter().find(|wish| {
+        let strikes = wish.number(1);
+        let struck = nth <= strikes;
+        nth = nth.saturating_sub(strikes);
+        struck
+    })
 }
 
 /// Answers that come before, or instead of, a bill.
@@ -198,5 +210,20 @@ fn start(state: &Shared, task: &Task) {
     }
     if task.order.callback_url.is_some() {
         tokio::spawn(callback::deliver(Shared::clone(state), task.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_strike_one_after_the_other() {
+        let wishes = || in_prompt("[emulate: drop-after] [emulate: outcome-unknown 2]", Site::Create);
+        let kind = |nth| in_turn(wishes(), nth).map(|fault| fault.kind);
+        assert_eq!(
+            [1, 2, 3, 4].map(kind),
+            [Some(Kind::DropAfter), Some(Kind::OutcomeUnknown), Some(Kind::OutcomeUnknown), None]
+        );
     }
 }

@@ -14,16 +14,17 @@ pub(super) async fn credits(
 ) -> Result<Json<Value>, Refusal> {
     state.authorize(&headers)?;
     let mut books = state.books();
-    books.settle(state.clock.now());
-    let (left, used) = (books.account.remaining(), books.account.used());
+    let now = state.clock.now();
+    books.settle(now);
+    let balance = books.account.shown(now);
     Ok(Json(json!({
         "success": true,
         "data": {
             "token": {
-                "remaining_credits": left, "unlimited_credits": books.account.is_unlimited(),
-                "used_credits": used,
+                "remaining_credits": balance.remaining, "unlimited_credits": books.account.is_unlimited(),
+                "used_credits": balance.used,
             },
-            "user": { "remaining_credits": left, "used_credits": used },
+            "user": { "remaining_credits": balance.remaining, "used_credits": balance.used },
         },
     })))
 }

@@ -8,9 +8,10 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{Refusal, html};
+use super::books::Books;
 use super::damage;
 use super::faults::{Fault, Kind, Site, in_prompt};
-use super::state::{Books, Shared, State};
+use super::state::{Shared, State};
 use super::studio;
 use super::task::{Phase, Task};
 use super::view::signature;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::callback::Outcome;
 use super::task::{Inputs, Task};
 use super::uploads::Upload;
 
@@ -21,6 +22,8 @@ pub(super) enum Entry {
     Task(Box<Task>),
     /// A task's references were fetched, or could not be.
     Inputs { task: String, inputs: Inputs },
+    /// A task's callback was delivered, or never will be.
+    Called { task: String, outcome: Outcome },
     /// A file was uploaded.
     Upload(Upload),
 }

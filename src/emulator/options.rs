@@ -30,10 +30,14 @@ pub struct Options {
     pub batch: bool,
     /// Whether `GET /v1/tasks` exists.
     pub list: bool,
+    /// How long after its creation a task appears in `GET /v1/tasks`.
+    pub list_delay: Duration,
     /// What a repeated `Idempotency-Key` does.
     pub idempotency: Idempotency,
     /// Credits at the start; `None` is an unlimited account.
     pub balance: Option<f64>,
+    /// `GET /v1/credits` shows the figures of so long ago.
+    pub balance_lag: Duration,
     /// Limit of creates in a window; beyond it 429 with `Retry-After`.
     pub rate: Option<RateLimit>,
     /// Serve one cached picture per size instead of drawing each: for large
@@ -43,12 +47,19 @@ pub struct Options {
     pub picture_bytes: Option<usize>,
     /// How long result links live, counted from the end of the task.
     pub link_life: Duration,
-    /// Whether references, masks and callbacks may name a host other than
-    /// this machine. Off, a demo stays on the machine.
+    /// Uploads that may live at once.
+    pub upload_quota: usize,
+    /// Whether references, masks and callbacks are fetched from and posted to
+    /// machines other than this one. Off, a demo stays on the machine: such a
+    /// reference fails its task, such a callback is withheld.
     pub allow_remote_hosts: bool,
-    /// Whether references, masks and callbacks may name this machine, and
-    /// callbacks may be plain HTTP.
+    /// Whether references and masks may name this machine. The API has no way
+    /// to reach it; here it is the only place to reach.
     pub allow_local_references: bool,
+    /// Whether a callback may name this machine, also by plain HTTP. On, since
+    /// nothing else could be called by default; off, the API's rule holds:
+    /// HTTPS, and no internal address.
+    pub allow_local_callbacks: bool,
 }
 
 impl Default for Options {
@@ -62,14 +73,18 @@ impl Default for Options {
             keys: None,
             batch: true,
             list: true,
+            list_delay: Duration::ZERO,
             idempotency: Idempotency::default(),
             balance: None,
+            balance_lag: Duration::ZERO,
             rate: None,
             cached_pictures: false,
             picture_bytes: None,
             link_life: Duration::from_hours(24),
+            upload_quota: 2000,
             allow_remote_hosts: false,
             allow_local_references: true,
+            allow_local_callbacks: true,
         }
     }
 }
@@ -92,7 +107,9 @@ pub enum Latency {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Idempotency {
     /// The same body gives the original task with `idempotency-replayed:
-    /// true`, another body is refused with `idempotency_conflict`.
+    /// true`, another body is refused with `idempotency_conflict`, and
+    /// `paid_outcome_unknown` is all there is to learn while the first create
+    /// has not been answered yet.
     Honoured,
     /// The header means nothing: a repeat creates and bills a second task.
     /// The default, because it is the case that clients must survive.

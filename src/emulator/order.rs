@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
+use super::Options;
 use super::answer::Refusal;
 use super::hosts;
 use super::price::{self, Quality, Tokens};
@@ -33,8 +34,8 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// Reads a body. `local` permits callbacks to this machine.
-    pub(super) fn read(body: &[u8], local: bool) -> Result<Self, Refusal> {
+    /// Reads a body. The options say which callbacks are permitted.
+    pub(super) fn read(body: &[u8], options: &Options) -> Result<Self, Refusal> {
         let body: Value = serde_json::from_slice(body)
             .map_err(|error| Refusal::request(format!("The body is not valid JSON: {error}")))?;
         if !body.is_object() {
@@ -49,7 +50,7 @@ impl Order {
             size: size(&body)?,
             quality: quality(&body)?,
             n: count(&body)?,
-            callback_url: callback(&body, local)?,
+            callback_url: callback(&body, options)?,
             transparent: background(&body)?,
         })
     }
@@ -149,19 +150,26 @@ fn quality(body: &Value) -> Result<Quality, Refusal> {
 fn count(body: &Value) -> Result<u64, Refusal> {
     let n = match body.get("n") {
         None | Some(Value::Null) => return Ok(1),
-        Some(n) => n.as_u64().filter(|n| (1..=MOST_PICTURES).contains(n)),
+        Some(n) => whole(n).filter(|n| (1..=MOST_PICTURES).contains(n)),
     };
     n.ok_or_else(|| Refusal::parameter("n", "n must be a whole number from 1 to 10"))
 }
 
-fn callback(body: &Value, local: bool) -> Result<Option<String>, Refusal> {
+/// A whole number, which JSON may also write as `2.0`.
+fn whole(n: &Value) -> Option<u64> {
+    n.as_u64().or_else(|| n.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0).map(|n| n as u64))
+}
+
+/// The API's rule, waived for hosts that only this emulator can call.
+fn callback(body: &Value, options: &Options) -> Result<Option<String>, Refusal> {
     const NAME: &str = "callback_url";
     let Some(text) = text(body, NAME)? else { return Ok(None) };
     if text.chars().count() > MOST_CALLBACK_CHARS {
         return Err(Refusal::parameter(NAME, "callback_url may have at most 2048 characters"));
     }
     let url = Url::parse(text).map_err(|_| Refusal::parameter(NAME, "callback_url must be a URL"))?;
-    if local && hosts::is_loopback(&url) && matches!(url.scheme(), "http" | "https") {
+    let near = hosts::is_loopback(&url) || (options.allow_remote_hosts && hosts::is_internal(&url));
+    if near && options.allow_local_callbacks && matches!(url.scheme(), "http" | "https") {
         return Ok(Some(text.to_owned()));
     }
     if url.scheme() != "https" {
@@ -187,11 +195,16 @@ mod tests {
 
     use super::*;
 
+    /// Callbacks as the API takes them.
+    fn strict() -> Options {
+        Options { allow_local_callbacks: false, ..Options::default() }
+    }
+
     /// A valid body with one property replaced.
     fn with(name: &str, value: Value) -> Result<Order, Refusal> {
         let mut body = json!({ "model": "gpt-image-2", "prompt": "a fox" });
         body[name] = value;
-        Order::read(body.to_string().as_bytes(), false)
+        Order::read(body.to_string().as_bytes(), &strict())
     }
 
     #[test]
@@ -223,6 +236,9 @@ mod tests {
             ("n", json!("2")),
             ("callback_url", json!("http://example.com/hook")),
             ("callback_url", json!("https://10.0.0.1/hook")),
+            ("callback_url", json!("http://127.0.0.1:9/hook")),
+            ("callback_url", json!("https://localhost/hook")),
+            ("callback_url", json!("hook")),
             ("callback_url", json!(format!("https://example.com/{}", "a".repeat(2048)))),
             ("background", json!("blue")),
         ];
@@ -243,9 +259,32 @@ mod tests {
     }
 
     #[test]
+    fn a_test_may_be_called_on_this_machine_or_near_it() {
+        let read = |url: &str, options: &Options| {
+            let body = json!({ "model": "gpt-image-2", "prompt": "a fox", "callback_url": url });
+            Order::read(body.to_string().as_bytes(), options).is_ok()
+        };
+        let near = Options { allow_remote_hosts: true, ..Options::default() };
+        for (url, usual, nearby) in [
+            ("http://127.0.0.1:9/hook", true, true),
+            ("https://localhost/hook", true, true),
+            ("http://client:9/hook", false, true),
+            ("http://10.0.0.1/hook", false, true),
+            ("http://example.com/hook", false, false),
+            ("ftp://127.0.0.1/hook", false, false),
+        ] {
+            assert_eq!((read(url, &Options::default()), read(url, &near)), (usual, nearby), "{url}");
+        }
+    }
+
+    #[test]
     fn broken_bodies_are_invalid_requests() {
         for body in ["", "{", "[]", "{\"prompt\":\"a\"}", "{\"model\":\"gpt-image-2\"}"] {
-            assert_eq!(Order::read(body.as_bytes(), false).unwrap_err().code, "invalid_request", "{body}");
+            assert_eq!(
+                Order::read(body.as_bytes(), &strict()).unwrap_err().code,
+                "invalid_request",
+                "{body}"
+            );
         }
     }
 }

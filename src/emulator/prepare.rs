@@ -1,25 +1,23 @@
-//! Fetching and checking the references and the mask of a task.
-//!
-//! By default only hosts of this machine are asked, never through a proxy, so
-//! that a demo keeps to itself.
+//! Fetching and checking the references and the mask of a task. What can't be
+//! used fails the task, with the documented messages where there are any.
 
 use std::io::Cursor;
 
-use bytes::{Bytes, BytesMut};
-use image::{ImageFormat, ImageReader};
-use url::Url;
+use bytes::Bytes;
+use image::{ImageFormat, ImageReader, Limits};
 
-use super::hosts;
+use super::fetch::fetch;
 use super::journal::Entry;
 use super::price;
 use super::state::{Shared, State};
 use super::task::{Failure, Inputs, Material, Task};
-use super::uploads::{self, Own};
 
-/// A reference may have this many bytes (section 2).
-const MOST_BYTES: usize = 50 * 1024 * 1024;
+/// What a reference may have (section 2).
 const MOST_PIXELS: u64 = 178_956_970;
 const LONGEST_SIDE: u32 = 23_170;
+
+/// Four bytes for each of the most pixels, and some air.
+const MOST_MEMORY: u64 = 1 << 30;
 
 /// Fetches what the task needs and writes the outcome down.
 pub(super) async fn prepare(state: Shared, task: Task) {
@@ -43,6 +41,7 @@ async fn gather(state: &State, task: &Task) -> Result<Material, Failure> {
     for url in &task.order.image_urls {
         let bytes = fetch(state, url).await?;
         let (width, height) = check_reference(&bytes)?;
+        decode(&bytes, "A reference is damaged").await?;
         first.get_or_insert((width, height));
         tokens += price::reference_tokens(width, height);
         references.push(keep(state, &bytes)?);
@@ -51,6 +50,7 @@ async fn gather(state: &State, task: &Task) -> Result<Material, Failure> {
     if let (Some(url), Some(first)) = (&task.order.mask_url, first) {
         let bytes = fetch(state, url).await?;
         check_mask(&bytes, first)?;
+        decode(&bytes, "Invalid mask image format - mask image is damaged").await?;
         mask = Some(keep(state, &bytes)?);
     }
     let (width, height) = task.order.size.drawn(first);
@@ -61,33 +61,25 @@ fn keep(state: &State, bytes: &Bytes) -> Result<String, Failure> {
     state.blobs.put(bytes).map_err(|error| Failure::new("service_error", error.to_string()))
 }
 
-/// The bytes behind a URL; our own uploads are read without a request.
-pub(super) async fn fetch(state: &State, url: &str) -> Result<Bytes, Failure> {
-    let missing =
-        |why: &str| Failure::new("resource_not_found", format!("{url} could not be fetched: {why}"));
-    match uploads::own(state, url) {
-        Some(Own::Here(bytes)) => return Ok(bytes),
-        Some(Own::Gone) => return Err(missing("the upload does not exist or has expired")),
-        None => {}
+fn damaged(message: &str) -> Failure {
+    Failure::new("image_processing_error", message)
+}
+
+/// Decodes all of a picture, off the async threads: a file that breaks off in
+/// the middle fails its task, not the download of the result.
+async fn decode(bytes: &Bytes, message: &str) -> Result<(), Failure> {
+    let bytes = bytes.clone();
+    let decoded = tokio::task::spawn_blocking(move || {
+        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(MOST_MEMORY);
+        reader.limits(limits);
+        reader.decode().map(drop)
+    });
+    match decoded.await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(damaged(message)),
     }
-    let target = Url::parse(url).map_err(|_| missing("not a URL"))?;
-    let local = hosts::is_loopback(&target);
-    if local && !state.options.allow_local_references {
-        return Err(missing("local addresses are not allowed"));
-    }
-    if !local && !state.options.allow_remote_hosts {
-        return Err(missing("this emulator stays on its machine (`allow_remote_hosts` is off)"));
-    }
-    let answer = state.client.get(target).send().await.and_then(reqwest::Response::error_for_status);
-    let mut answer = answer.map_err(|error| missing(&error.without_url().to_string()))?;
-    let mut bytes = BytesMut::new();
-    while let Some(piece) = answer.chunk().await.map_err(|error| missing(&error.without_url().to_string()))? {
-        if bytes.len() + piece.len() > MOST_BYTES {
-            return Err(Failure::new("invalid_parameters", format!("{url} has more than 50 MB")));
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes.freeze())
 }
 
 /// Width and height of a reference in one of the three formats.
@@ -98,7 +90,7 @@ fn check_reference(bytes: &[u8]) -> Result<(u32, u32), Failure> {
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {
         return Err(bad("A reference is not a JPEG, PNG or WebP picture"));
     }
-    let (width, height) = reader.into_dimensions().map_err(|_| bad("A reference is damaged"))?;
+    let (width, height) = reader.into_dimensions().map_err(|_| damaged("A reference is damaged"))?;
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MOST_PIXELS || width.max(height) > LONGEST_SIDE {
         return Err(bad("A reference has too many pixels"));

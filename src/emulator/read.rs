@@ -10,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::answer::{Refusal, html};
+use super::books::Books;
 use super::clock::Millis;
 use super::faults::{Fault, Kind, Site, in_prompt};
-use super::state::{Books, Shared, State};
+use super::state::{Shared, State};
 use super::task::Task;
 use super::view::{self, Links};
 
@@ -45,7 +46,9 @@ pub(super) async fn batch(
 ) -> Result<Response, Refusal> {
     state.authorize(&headers)?;
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let ids = body["task_ids"].as_array().ok_or_else(|| Refusal::request("task_ids must be an array"))?;
+    let ids = body["task_ids"].as_array();
+    let ids: Option<Vec<&str>> = ids.and_then(|ids| ids.iter().map(Value::as_str).collect());
+    let ids = ids.ok_or_else(|| Refusal::parameter("task_ids", "task_ids must be an array of strings"))?;
     if ids.is_empty() || ids.len() > MOST_IDS {
         return Err(Refusal::parameter("task_ids", "task_ids must have 1 to 50 entries"));
     }
@@ -54,7 +57,7 @@ pub(super) async fn batch(
     if let Some(fault) = draw(&mut books, &state, None) {
         return misread(&fault, || None);
     }
-    let known = ids.iter().filter_map(|id| show(&mut books, &state, &headers, id.as_str()?));
+    let known = ids.iter().filter_map(|id| show(&mut books, &state, &headers, id));
     let known: Vec<_> = known.collect();
     Ok(Json(json!({ "data": known })).into_response())
 }
@@ -71,7 +74,9 @@ pub(super) async fn list(
     let mut books = state.books();
     books.stats.list_reads += 1;
     let tasks = books.ids.iter().rev().filter_map(|id| books.task(id));
-    let wanted: Vec<_> = tasks.filter(|task| listed(task, &query, now)).collect();
+    let delay_ms = state.options.list_delay.as_millis() as Millis;
+    let visible = tasks.filter(|task| now >= task.created + delay_ms && !hidden(task, now));
+    let wanted: Vec<_> = visible.filter(|task| fits(task, &query, now)).collect();
     let lines = wanted.iter().skip((page - 1).saturating_mul(page_size)).take(page_size);
     let lines: Vec<_> = lines.map(|task| view::line(task, now)).collect();
     Ok(Json(json!({ "data": lines, "total": wanted.len(), "page": page, "page_size": page_size })))
@@ -79,12 +84,20 @@ pub(super) async fn list(
 
 /// A positive number from the query.
 fn number(query: &HashMap<String, String>, name: &'static str, default: usize) -> Result<usize, Refusal> {
-    let Some(text) = query.get(name).filter(|text| !text.is_empty()) else { return Ok(default) };
-    let number = text.parse().ok().filter(|&number| number > 0);
+    let Some(text) = query.get(name) else { return Ok(default) };
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // One too large to hold is a page beyond the last all the same.
+    let number = digits.then(|| text.parse().unwrap_or(usize::MAX)).filter(|&number| number > 0);
     number.ok_or_else(|| Refusal::parameter(name, format!("{name} must be a positive number")))
 }
 
-fn listed(task: &Task, query: &HashMap<String, String>, now: Millis) -> bool {
+/// A fault keeps the task out of the list: for ever, or for some seconds.
+fn hidden(task: &Task, now: Millis) -> bool {
+    let Some(fault) = task.fault(Kind::Unlisted) else { return false };
+    fault.argument().is_none() || now < task.created + fault.number(0).cast_signed() * 1000
+}
+
+fn fits(task: &Task, query: &HashMap<String, String>, now: Millis) -> bool {
     let asked = |name| query.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let status = task.phase(now).name();
     let status_fits = asked("status").is_none_or(|wanted| {

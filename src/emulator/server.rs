@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State as Extract};
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use tokio::net::TcpListener;
@@ -18,8 +19,8 @@ use super::answer::{REQUEST_ID, Refusal, RefusedCode, request_id, set_header};
 use super::blobs::Blobs;
 use super::state::{Shared, State};
 use super::wire::{Wire, WireListener};
-use super::{Options, Stats};
-use super::{callback, create, credits, download, prepare, read, render, uploads};
+use super::{Bill, Options, Stats};
+use super::{bills, callback, create, credits, download, openapi, prepare, read, render, uploads};
 
 /// A request's body may have this many bytes; uploads have their own limit.
 const BODY_BYTES: usize = 1 << 20;
@@ -101,6 +102,12 @@ impl Emulator {
         self.state.stats()
     }
 
+    /// What each task was billed so far, oldest first.
+    #[must_use]
+    pub fn bills(&self) -> Vec<Bill> {
+        self.state.bills()
+    }
+
     /// Stops: requests that hang are cut, answers under way are finished, for
     /// a few seconds at most.
     pub async fn stop(mut self) {
@@ -125,7 +132,9 @@ fn routes(state: Shared) -> Router {
         .route("/v1/credits", get(credits::credits))
         .route("/results/{task}/{file}", get(download::result))
         .route("/files/{id}/{name}", get(uploads::file))
-        .route("/emulator/stats", get(stats));
+        .route("/emulator/stats", get(stats))
+        .route("/emulator/bills", get(bills::bills))
+        .route("/openapi.json", get(openapi::describe));
     if state.options.batch {
         router = router.route("/v1/tasks/batch", post(read::batch));
     }
@@ -136,12 +145,17 @@ fn routes(state: Shared) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .merge(uploads::routes())
         .fallback(async || Refusal::new(404, "not_found", "No such endpoint"))
+        .method_not_allowed_fallback(async || Refusal::new(405, "method_not_allowed", "No such method here"))
         .layer(middleware::map_response_with_state(Arc::clone(&state), finish))
         .with_state(state)
 }
 
-/// Every answer carries a request id; every refusal is counted.
+/// Every answer carries a request id; every refusal is counted, and has the
+/// API's shape also where the framework spoke first.
 async fn finish(Extract(state): Extract<Shared>, mut response: Response) -> Response {
+    if response.status().is_client_error() && is_plain(&response) {
+        response = Refusal::unreadable(response.status()).into_response();
+    }
     if let Some(RefusedCode(code)) = response.extensions().get() {
         state.books().stats.refused(code);
     }
@@ -149,6 +163,11 @@ async fn finish(Extract(state): Extract<Shared>, mut response: Response) -> Resp
         set_header(&mut response, REQUEST_ID, &request_id());
     }
     response
+}
+
+fn is_plain(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("text/plain"))
 }
 
 async fn stats(Extract(state): Extract<Shared>) -> Json<Stats> {
@@ -159,7 +178,7 @@ async fn stats(Extract(state): Extract<Shared>) -> Json<Stats> {
 fn resume(state: &Shared) {
     let (waiting, calling) = {
         let books = state.books();
-        (books.unprepared(), callback::owed(&books, state.clock.now()))
+        (books.unprepared(), callback::owed(&books))
     };
     for task in waiting {
         tokio::spawn(prepare::prepare(Arc::clone(state), task));
@@ -175,12 +194,14 @@ fn open_folder(options: &Options) -> Result<Blobs, EmulatorError> {
         .map_err(|source| EmulatorError::Folder { folder: options.state.clone().unwrap_or_default(), source })
 }
 
-/// Fetches references and delivers callbacks; never through a proxy.
+/// Fetches references and delivers callbacks; never through a proxy, and never
+/// on to where it was sent.
 fn client() -> Result<reqwest::Client, EmulatorError> {
     // An error says that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("imgbatch-emulator/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(5))
         .timeout(Duration::from_secs(30))

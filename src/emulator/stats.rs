@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 
+use super::callback::Outcome;
+
 /// Arrival times that are kept.
 const ARRIVALS: usize = 100_000;
 
@@ -41,6 +43,8 @@ pub struct Stats {
     pub list_reads: u64,
     /// Requests for a result.
     pub downloads: u64,
+    /// Uploads that arrived, refused ones included.
+    pub upload_requests: u64,
     /// Files uploaded.
     pub uploads: u64,
     /// Most creates under way at once.
@@ -51,6 +55,8 @@ pub struct Stats {
     pub keys_sent_to_results: u64,
     /// Task ids by `Idempotency-Key`; more than one is a double bill.
     pub tasks_by_key: BTreeMap<String, Vec<String>>,
+    /// What was called back, and with which result.
+    pub callbacks: CallbackStats,
     /// Arrival of the last 100,000 creates, in milliseconds since the start.
     pub create_arrivals_ms: VecDeque<u64>,
     /// Faults that fired, by name.
@@ -59,6 +65,32 @@ pub struct Stats {
     pub creates_in_flight: u64,
     /// Downloads being answered right now.
     pub downloads_in_flight: u64,
+}
+
+/// Callbacks of an emulator. The outcomes cover everything in the state folder;
+/// the requests are those of this process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CallbackStats {
+    /// Requests sent: first tries, retries, repeats and made-up ones.
+    pub posts: u64,
+    /// Those of them that were made up.
+    pub forged: u64,
+    /// What they were answered: a status, `timeout` or `unreachable`.
+    pub answers: BTreeMap<String, u64>,
+    /// What came of each task's callback: `delivered`, `given_up` after four
+    /// tries, `lost` by a fault, `withheld` because its host is another
+    /// machine.
+    pub outcomes: BTreeMap<String, u64>,
+}
+
+impl CallbackStats {
+    pub(super) fn answered(&mut self, answer: String) {
+        *self.answers.entry(answer).or_default() += 1;
+    }
+
+    pub(super) fn ended(&mut self, outcome: Outcome) {
+        *self.outcomes.entry(outcome.name().to_owned()).or_default() += 1;
+    }
 }
 
 impl Stats {

@@ -5,9 +5,10 @@ use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
 
 use super::blobs::hex_hash;
+use super::books::Record;
 use super::clock::Millis;
 use super::faults::Kind;
-use super::state::{Record, State};
+use super::state::State;
 use super::task::{Phase, Task};
 
 impl State {

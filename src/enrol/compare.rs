@@ -1,6 +1,7 @@
 //! The second pass: each job's action, told to a sink and, for a run, entered
 //! into the ledger inside one transaction.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::decide::{Action, Counts, Record, decide, is_revert};
@@ -9,7 +10,7 @@ use super::select::{Only, Selection};
 use crate::job::{Credits, Wanted};
 use crate::ledger::{Known, LedgerError, Matcher, Store, View};
 use crate::manifest::Diagnostics;
-use crate::plan::{Plan, Totals};
+use crate::plan::{Kinds, Plan, Share, Totals};
 
 /// Why plan and ledger could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,28 @@ pub struct Comparison {
     pub estimate: Credits,
     /// Of these, jobs without a price.
     pub unpriced: u64,
+    /// Their dearest submission.
+    pub dearest: Credits,
+    /// What is bought, by size and quality.
+    pub kinds: Kinds,
+    /// What is bought, by the word of its action.
+    pub bought: BTreeMap<&'static str, Share>,
+    /// Jobs to buy that hand over at least one local file.
+    pub uploads: u64,
+}
+
+impl Comparison {
+    fn buy(&mut self, action: &Action, wanted: &Wanted) {
+        let estimate = wanted.estimate.unwrap_or_default();
+        self.buys += 1;
+        self.pictures += u64::from(wanted.request.n);
+        self.estimate += estimate;
+        self.unpriced += u64::from(wanted.estimate.is_none());
+        self.dearest = self.dearest.max(estimate);
+        self.kinds.add(wanted);
+        self.bought.entry(action.word()).or_default().add(wanted);
+        self.uploads += u64::from(wanted.request.uses_files());
+    }
 }
 
 /// Takes the lines of a plan as they are found.
@@ -135,10 +158,7 @@ impl Pass<'_> {
         }
         comparison.counts.add(&action);
         if buys {
-            comparison.buys += 1;
-            comparison.pictures += u64::from(wanted.request.n);
-            comparison.estimate += wanted.estimate.unwrap_or_default();
-            comparison.unpriced += u64::from(wanted.estimate.is_none());
+            comparison.buy(&action, wanted);
         }
         sink(&Entry { id: &wanted.id, action, buys, wanted: Some(wanted) });
         Ok(())

@@ -50,18 +50,20 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
             format!("{} {path}  {width}x{height}{note}  {}", word(32, "saved"), bytes(*length))
         }
         Event::Failed { id, code, message } => {
-            format!("{} {id}: {}: {}", word(31, "failed"), printable(code), printable(message))
+            format!("{} {}: {}: {}", word(31, "failed"), printable(id), printable(code), printable(message))
         }
         Event::TryingAgain { id, code, after } => {
             format!(
-                "{} {id}: {}; another paid try in {}",
+                "{} {}: {}; another paid try in {}",
                 word(33, "again"),
+                printable(id),
                 printable(code),
                 duration(*after)
             )
         }
         Event::Unknown { id, why, at_risk } => {
-            format!("{} {id}: {}; {at_risk} credits at risk, held", word(35, "unknown"), printable(why))
+            let (id, why) = (printable(id), printable(why));
+            format!("{} {id}: {why}; {at_risk} credits at risk, held", word(35, "unknown"))
         }
         Event::Resolved { id, task, how } => {
             format!("{} {id}: {how}; {} is collected", word(36, "resolved"), printable(task))
@@ -77,7 +79,7 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
         }
         Event::FetchFailed { id, why, again } => {
             let next = if *again { "fetched again" } else { "left for the next run" };
-            format!("{} {id}: {}; {next}", word(33, "download"), printable(why))
+            format!("{} {}: {}; {next}", word(33, "download"), printable(id), printable(why))
         }
         Event::Paused { why } => format!("{} {}", word(31, "paused"), printable(why)),
         Event::Stopping { why, collecting, remaining } => {

@@ -84,6 +84,12 @@ impl Request {
         Fingerprint::of(&canonical)
     }
 
+    /// Whether it hands over at least one local file.
+    #[must_use]
+    pub fn uses_files(&self) -> bool {
+        self.images.iter().chain(&self.mask).any(|reference| matches!(reference, Reference::File { .. }))
+    }
+
     /// The fields in which `self` differs from `before`, in canonical order.
     #[must_use]
     pub fn differences(&self, before: &Self) -> Vec<Difference> {

@@ -142,9 +142,10 @@ fn to_fetch(row: &Row<'_>) -> rusqlite::Result<Result<ToFetch, LedgerError>> {
     let (number, numbered, link) = (row.get(6)?, row.get(7)?, row.get(8)?);
     let expires_at = row.get::<_, Option<i64>>(9)?.unwrap_or(i64::MAX);
     let (stem, outdated): (String, bool) = (row.get(10)?, row.get(11)?);
-    // Earlier versions of one job must not meet under one name.
-    let name = if outdated { format!("{stem}.{}", task.attempt) } else { stem };
-    Ok(OutPath::new(&name)
+    let attempt = task.attempt;
+    Ok(OutPath::new(&stem)
+        // Earlier versions of one job must not meet under one name.
+        .map(|path| if outdated { path.version(attempt) } else { path })
         .map(|path| ToFetch { task, number, numbered, link, expires_at, path, outdated })
         .map_err(|error| LedgerError::Contradiction(error.to_string())))
 }

@@ -176,8 +176,9 @@ impl Store {
             .prepare_cached("SELECT path, attempt FROM job WHERE seq = ?1")?
             .query_row([job], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let Some(attempt) = attempt else { return Ok(()) };
-        let stem = OutPath::new(&format!("{stem}.{attempt}"))
-            .map_err(|error| LedgerError::Contradiction(error.to_string()))?;
+        let stem = OutPath::new(&stem)
+            .map_err(|error| LedgerError::Contradiction(error.to_string()))?
+            .version(attempt);
         self.move_pictures(job, "images/%", |number, numbered, extension| {
             let file = stem.file(numbered.then_some(number), extension);
             format!("replaced/{}", file.display())

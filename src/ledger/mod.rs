@@ -5,7 +5,10 @@
 //! one writer that shares transactions. The attempt is durable before its
 //! request leaves, and a state changes only through `State::next`.
 
+mod balance;
+mod catalogue;
 mod claim;
+mod dataset;
 mod doubt;
 mod enrol;
 mod error;
@@ -24,7 +27,9 @@ mod writer;
 
 use rusqlite::Connection;
 
+pub use catalogue::{Exhibit, Failure, Shown, Wish};
 pub use claim::{Filter, InFlight, Pending};
+pub use dataset::{Entry, Picture, Place, Scope, Snapshot};
 pub use doubt::{Candidate, Held, Nameless};
 pub use enrol::{Known, Origin};
 pub use error::LedgerError;

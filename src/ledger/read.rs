@@ -16,7 +16,7 @@ use crate::job::{Credits, Fingerprint, Request, State, Tally};
 /// A ledger opened for reading.
 #[derive(Debug)]
 pub struct Reader {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 impl Reader {
@@ -35,7 +35,7 @@ impl Reader {
 /// The questions a ledger answers.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    db: &'a Connection,
+    pub(super) db: &'a Connection,
 }
 
 /// The figures of a whole ledger.

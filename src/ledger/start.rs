@@ -190,7 +190,7 @@ impl Store {
         Ok(())
     }
 
-    fn forget(&self, key: &str) -> Result<(), LedgerError> {
+    pub(super) fn forget(&self, key: &str) -> Result<(), LedgerError> {
         Ok(self.db.execute("DELETE FROM meta WHERE key = ?1", [key]).map(drop)?)
     }
 }

@@ -129,7 +129,8 @@ impl Diagnostic {
         group = group.elements(self.notes.iter().map(|note| Level::NOTE.message(note.as_str())));
         group = group.elements(self.help.iter().map(|help| Level::HELP.message(help.as_str())));
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        renderer.render(&[group])
+        // The renderer disarms all control characters but these.
+        renderer.render(&[group]).replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "\u{fffd}")
     }
 }
 

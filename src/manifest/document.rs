@@ -26,7 +26,7 @@ impl Document {
     }
 
     /// A diagnostic at the value that `path` leads to.
-    pub(super) fn at(&self, path: &[Step], message: impl Into<String>) -> Diagnostic {
+    pub(crate) fn at(&self, path: &[Step], message: impl Into<String>) -> Diagnostic {
         let tree = self.tree.get_or_init(|| self.format.read(&self.text).ok());
         match tree {
             Some(tree) => self.spanned(tree.locate(path), message),
@@ -47,6 +47,19 @@ impl Document {
             _ => first,
         };
         self.at(path, message)
+    }
+
+    /// A diagnostic at the first place where `text` stands by itself.
+    pub(super) fn at_text(&self, text: &str, message: impl Into<String>) -> Diagnostic {
+        // A longer link that begins or ends with it is another one.
+        let ends = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || "\"',[]{}".contains(c));
+        let found = self.text.match_indices(text).map(|(at, _)| (at, at + text.len())).find(|&(from, to)| {
+            ends(self.text[..from].chars().next_back()) && ends(self.text[to..].chars().next())
+        });
+        match found.filter(|_| !text.is_empty()) {
+            Some((from, to)) => self.spanned(Span::new(from, to), message),
+            None => Diagnostic::new(message),
+        }
     }
 
     /// A diagnostic for a fault that was found while reading.

@@ -54,6 +54,8 @@ pub struct Provider {
     pub exclusive_key: bool,
     /// True for an API on a private network.
     pub allow_private_hosts: bool,
+    /// A file of prices that replaces the published ones, relative to the manifest.
+    pub prices: Option<String>,
 }
 
 impl Default for Provider {
@@ -66,6 +68,7 @@ impl Default for Provider {
             idempotency: false,
             exclusive_key: false,
             allow_private_hosts: false,
+            prices: None,
         }
     }
 }
@@ -89,6 +92,8 @@ pub struct Run {
     /// Paid tries a job, where the API says that another may help.
     #[schemars(range(min = 1, max = 10))]
     pub attempts: u32,
+    /// Whether a task that ended without a picture is worth another of these tries.
+    pub retry_empty: bool,
     /// The most that may be spent; holds across resumes.
     pub budget: Option<Budget>,
     /// How many failures pause the run.
@@ -106,6 +111,7 @@ impl Default for Run {
             posts: Posts::Auto,
             downloads: 8,
             attempts: 2,
+            retry_empty: false,
             budget: None,
             stop_after: None,
             overdue: Period(std::time::Duration::from_mins(15)),

@@ -55,6 +55,13 @@ impl Manifest {
         self.document.at_either(first, second, message)
     }
 
+    /// An error at the place where the manifest says `text` as a whole, such as
+    /// a link; without a place where templates or data files made it.
+    #[must_use]
+    pub fn at_text(&self, text: &str, message: impl Into<String>) -> Diagnostic {
+        self.document.at_text(text, message)
+    }
+
     /// A path in the manifest, relative to its folder.
     #[must_use]
     pub fn resolve(&self, path: &str) -> PathBuf {

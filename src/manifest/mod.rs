@@ -9,6 +9,7 @@ pub mod units;
 mod axis;
 mod callback;
 mod check;
+mod data;
 mod decode;
 mod diagnostics;
 mod document;
@@ -33,5 +34,6 @@ pub use node::Step;
 pub use schema::json_schema;
 pub use source::{Format, Source};
 
+pub(crate) use data::read_data;
 pub(crate) use decode::nearest;
 pub(crate) use load::{Loaded, load_partly};

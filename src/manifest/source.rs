@@ -141,9 +141,11 @@ impl Source {
     }
 }
 
-/// Whether a text has so many separators that its tree would take gigabytes.
+/// Whether a text has so many separators, or so many levels, that its tree
+/// would take gigabytes.
 fn crowded(text: &str) -> bool {
-    text.bytes().filter(|byte| matches!(byte, b',' | b'\n')).nth(VALUES).is_some()
+    let many = |marks: &[u8]| text.bytes().filter(|byte| marks.contains(byte)).nth(VALUES).is_some();
+    many(b",\n") || many(b"[{.")
 }
 
 fn read_file(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
@@ -152,11 +154,11 @@ fn read_file(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
             std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
             _ => error.to_string(),
         };
-        Box::new(Diagnostic::new(format!("can't read the manifest {name}: {reason}")))
+        Box::new(Diagnostic::new(format!("can't read {name}: {reason}")))
     };
     let file = std::fs::File::open(path).map_err(failed)?;
     if file.metadata().is_ok_and(|meta| meta.is_dir()) {
-        return Err(Diagnostic::new(format!("{name} is a folder; name a manifest file in it")).into());
+        return Err(Diagnostic::new(format!("{name} is a folder; name a file in it")).into());
     }
     let mut bytes = vec![];
     file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;

@@ -191,6 +191,17 @@ pub enum Posts {
     Count(u32),
 }
 
+impl Posts {
+    /// The fewest and the most that may be on the wire.
+    #[must_use]
+    pub fn bounds(self) -> (u32, u32) {
+        match self {
+            Self::Auto => (4, 64),
+            Self::Count(count) => (count, count),
+        }
+    }
+}
+
 impl FromStr for Posts {
     type Err = UnitError;
 

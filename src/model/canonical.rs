@@ -1,6 +1,8 @@
 //! From what a manifest says to the canonical request: defaults filled in,
 //! spelling normalised, ignored fields dropped, every rule checked.
 
+use std::net::Ipv4Addr;
+
 use url::{Host, Url};
 
 use crate::job::{Reference, Request};
@@ -101,7 +103,7 @@ impl Checks {
             self.refuse("prompt", "the prompt is empty".into(), None);
         } else if length > MAX_PROMPT {
             let message = format!("the prompt has {length} characters; at most {MAX_PROMPT} are allowed");
-            self.refuse("prompt", message, None);
+            self.refuse("prompt", message, Some(format!("leave out {}", length - MAX_PROMPT)));
         }
         prompt
     }
@@ -116,6 +118,13 @@ impl Checks {
     /// Checked also where it is dropped: a wrong value is a mistake anyway.
     fn resolution(&mut self, resolution: Option<&str>, size: Size) -> Option<String> {
         let tier = self.choice("resolution", resolution, &["1K", "2K", "4K"]);
+        if size == Size::Auto && tier != "1K" {
+            self.notices.push(Notice {
+                field: "resolution",
+                message: format!("resolution `{tier}` has no effect beside the size `auto`"),
+                help: Some("choose a ratio for it, such as size = \"1:1\"".into()),
+            });
+        }
         matches!(size, Size::Ratio(..)).then_some(tier)
     }
 
@@ -131,7 +140,11 @@ impl Checks {
         if found.is_none() {
             let mut sorted = choices.to_vec();
             sorted.sort_by_key(|choice| ["low", "medium", "high"].iter().position(|q| q == choice));
-            let help = format!("write one of `{}`", sorted.join("`, `"));
+            let all = sorted.join("`, `");
+            let help = match nearest(wanted, &sorted) {
+                Some(near) => format!("the nearest is `{near}`; there are `{all}`"),
+                None => format!("write one of `{all}`"),
+            };
             self.refuse(field, format!("{field} `{wanted}` does not exist"), Some(help));
         }
         (*found.unwrap_or(&choices[0])).to_owned()
@@ -149,7 +162,8 @@ impl Checks {
     fn images(&mut self, images: Vec<Reference>) -> Vec<Reference> {
         if images.len() > MAX_REFERENCES {
             let message = format!("{} images are given; at most {MAX_REFERENCES} are allowed", images.len());
-            self.refuse("images", message, None);
+            let help = format!("leave out {}", images.len() - MAX_REFERENCES);
+            self.refuse("images", message, Some(help));
         }
         for image in &images {
             self.reference("images", image);
@@ -173,52 +187,124 @@ impl Checks {
 
     fn reference(&mut self, field: Field, reference: &Reference) {
         let Reference::Url(link) = reference else { return };
-        let valid =
-            Url::parse(link).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        if !valid {
+        let url =
+            Url::parse(link).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let Some(url) = url else {
             let help = "write an https link, or the path of a local file".into();
             self.refuse(field, format!("`{link}` is not a link that the provider can download"), Some(help));
+            return;
+        };
+        let taken: &[&str] = if field == "mask" { &["png"] } else { &["png", "jpg", "jpeg", "webp"] };
+        if let Some(other) = extension(&url).filter(|found| !taken.contains(&found.as_str())) {
+            self.notices.push(Notice {
+                field,
+                message: format!("`{link}` ends in .{other}; the provider takes .{}", taken.join(", .")),
+                help: Some("`imgbatch plan --probe` looks at what is there".into()),
+            });
         }
     }
 
     fn callback(&mut self, callback: Option<String>) -> Option<String> {
         let callback = callback?;
-        if let Some(rule) = callback_rule(&callback) {
-            self.refuse("callback_url", format!("callback_url {rule}"), None);
+        if let Some((rule, help)) = callback_rule(&callback) {
+            let shown: String = callback.chars().take(60).collect();
+            let cut = if shown.len() < callback.len() { "..." } else { "" };
+            self.refuse("callback_url", format!("callback_url `{shown}{cut}` {rule}"), help);
         }
         Some(callback)
     }
 }
 
-/// The rule for callbacks that `link` breaks.
-fn callback_rule(link: &str) -> Option<&'static str> {
-    let url = Url::parse(link).ok();
-    match url {
-        _ if link.len() > MAX_CALLBACK => Some("is longer than 2048 characters"),
-        None => Some("is not a link"),
-        Some(url) if url.scheme() != "https" => Some("must begin with https://"),
-        Some(url) if internal(url.host().as_ref()) => Some("must not name an internal address"),
-        Some(_) => None,
+/// What people of other APIs write, and what is meant by it here.
+const MEANT: [(&str, &[&str]); 3] = [
+    ("high", &["hd", "uhd", "ultra", "best", "max", "maximum", "highest"]),
+    ("medium", &["standard", "normal", "auto", "default", "mid", "middle"]),
+    ("low", &["draft", "fast", "min", "minimum", "lowest"]),
+];
+
+/// The choice that `wanted` comes closest to: by its meaning, its number, or
+/// its spelling.
+fn nearest<'c>(wanted: &str, choices: &[&'c str]) -> Option<&'c str> {
+    let wanted = wanted.to_lowercase();
+    let meant = MEANT.iter().find(|(_, words)| words.contains(&wanted.as_str()));
+    if let Some(known) = meant.and_then(|(meant, _)| choices.iter().find(|choice| *choice == meant)) {
+        return Some(known);
+    }
+    let number = |text: &str| text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok();
+    if let Some(wanted) = number(&wanted) {
+        return choices
+            .iter()
+            .filter_map(|choice| Some((number(choice)?.abs_diff(wanted), *choice)))
+            .min()
+            .map(|(_, choice)| choice);
+    }
+    let far = |choice: &str| strsim::damerau_levenshtein(&wanted, &choice.to_lowercase());
+    choices.iter().map(|choice| (far(choice), *choice)).filter(|(far, _)| *far <= 2).min().map(|(_, c)| c)
+}
+
+/// What a link's path ends in, where that looks like the extension of a file.
+fn extension(url: &Url) -> Option<String> {
+    let name = url.path_segments()?.next_back()?;
+    let (_, extension) = name.rsplit_once('.')?;
+    let plausible =
+        (2..=5).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_alphanumeric());
+    plausible.then(|| extension.to_ascii_lowercase())
+}
+
+/// The rule for callbacks that `link` breaks, and what to write instead.
+fn callback_rule(link: &str) -> Option<(String, Option<String>)> {
+    let length = link.chars().count();
+    let help = |text: &str| Some(text.to_owned());
+    match Url::parse(link) {
+        _ if length > MAX_CALLBACK => {
+            let rule = format!("has {length} characters; at most {MAX_CALLBACK} are allowed");
+            Some((rule, Some(format!("leave out {}", length - MAX_CALLBACK))))
+        }
+        Err(_) => Some(("is not a link".into(), help("write it like https://example.com/done"))),
+        Ok(mut url) if url.scheme() != "https" => {
+            let secure = url.set_scheme("https").is_ok().then(|| format!("the nearest is `{url}`"));
+            Some(("must begin with https://".into(), secure))
+        }
+        Ok(url) if internal(url.host().as_ref()) => Some((
+            "must not name an internal address".into(),
+            help("name a host that the provider can reach"),
+        )),
+        Ok(_) => None,
     }
 }
 
-/// Loopback, private and link-local hosts, which the provider refuses.
+/// Loopback, private, link-local and other hosts that only this network
+/// knows; the provider refuses them.
 fn internal(host: Option<&Host<&str>>) -> bool {
-    let v4 = |ip: std::net::Ipv4Addr| {
-        ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_broadcast()
-    };
     match host {
         None => true,
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost") || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => v4(*ip),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            let last = name.rsplit('.').next().unwrap_or_default();
+            matches!(last, "localhost" | "local" | "internal" | "localdomain") || !name.contains('.')
+        }
+        Some(Host::Ipv4(ip)) => internal_v4(*ip),
         Some(Host::Ipv6(ip)) => {
             ip.is_loopback()
                 || ip.is_unspecified()
                 || ip.is_unique_local()
                 || ip.is_unicast_link_local()
-                || ip.to_ipv4_mapped().is_some_and(v4)
+                || ip.is_multicast()
+                || ip.to_ipv4_mapped().is_some_and(internal_v4)
         }
     }
+}
+
+fn internal_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    ip.is_private()
+        || ip.is_loopback()
+        || ip.is_link_local()
+        || ip.is_broadcast()
+        || ip.is_multicast()
+        || a == 0
+        // Shared by the customers of a carrier.
+        || (a == 100 && (64..128).contains(&b))
 }
 
 #[cfg(test)]
@@ -299,6 +385,10 @@ mod tests {
             (Draft { callback_url: text("https://10.0.0.1/"), ..draft() }, "callback_url"),
             (Draft { callback_url: text("https://[::ffff:127.0.0.1]/"), ..draft() }, "callback_url"),
             (Draft { callback_url: text("https://2130706433/"), ..draft() }, "callback_url"),
+            (Draft { callback_url: text("https://100.64.0.1/"), ..draft() }, "callback_url"),
+            (Draft { callback_url: text("https://LOCALHOST./"), ..draft() }, "callback_url"),
+            (Draft { callback_url: text("https://hooks.internal/"), ..draft() }, "callback_url"),
+            (Draft { callback_url: text("https://intranet/"), ..draft() }, "callback_url"),
             (
                 Draft { callback_url: Some(format!("https://example.com/{}", "x".repeat(2_048))), ..draft() },
                 "callback_url",
@@ -321,5 +411,57 @@ mod tests {
     fn all_violations_come_at_once() {
         let wrong = Draft { size: text("1x1"), quality: text("best"), n: Some(99), ..draft() };
         assert_eq!(fields(wrong), ["size", "quality", "n"]);
+    }
+
+    #[test]
+    fn the_nearest_value_is_named() {
+        for (wrong, help) in [
+            (
+                Draft { quality: text("HD"), ..draft() },
+                "the nearest is `high`; there are `low`, `medium`, `high`",
+            ),
+            (Draft { quality: text("hihg"), ..draft() }, "the nearest is `high`;"),
+            (Draft { quality: text("sepia"), ..draft() }, "write one of `low`, `medium`, `high`"),
+            (Draft { resolution: text("8K"), ..draft() }, "the nearest is `4K`; there are `1K`, `2K`, `4K`"),
+            (Draft { resolution: text("0.5k"), ..draft() }, "write one of `1K`, `2K`, `4K`"),
+            (Draft { n: Some(11), ..draft() }, "the nearest is 10;"),
+            (Draft { prompt: "x".repeat(32_007), ..draft() }, "leave out 7"),
+            (
+                Draft { callback_url: text("http://example.com/x?a=b"), ..draft() },
+                "the nearest is `https://example.com/x?a=b`",
+            ),
+        ] {
+            let found = canonical(wrong).unwrap_err()[0].help.clone().unwrap();
+            assert!(found.starts_with(help), "{found}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_effect_or_looks_wrong_is_noticed() {
+        let url = |link: &str| Reference::Url(link.into());
+        for (draft, fields) in [
+            (Draft { resolution: text("4K"), ..draft() }, &["resolution"][..]),
+            (Draft { resolution: text("4K"), size: text("1024x1024"), ..draft() }, &[]),
+            (Draft { mask: Some(url("https://example.com/m.png")), ..draft() }, &["mask"]),
+            (Draft { images: vec![url("https://example.com/a.gif?x=.png")], ..draft() }, &["images"]),
+            (
+                Draft {
+                    images: vec![url("https://example.com/a.JPG"), url("https://example.com/v1.2/a")],
+                    ..draft()
+                },
+                &[],
+            ),
+            (
+                Draft {
+                    images: vec![url("https://example.com/a")],
+                    mask: Some(url("https://example.com/m.jpg")),
+                    ..draft()
+                },
+                &["mask"],
+            ),
+        ] {
+            let (_, notices) = canonical(draft).unwrap();
+            assert_eq!(notices.iter().map(|notice| notice.field).collect::<Vec<_>>(), fields);
+        }
     }
 }

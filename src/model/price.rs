@@ -12,26 +12,24 @@ use crate::job::{Credits, Request};
 
 use super::dimensions;
 
-const PUBLISHED: &str = include_str!("prices.json");
+const PUBLISHED: &str = include_str!("prices.toml");
 /// Tokens that the provider reserves for one reference picture.
 const REFERENCE_TOKENS: u64 = 1_536;
 /// Tokens of a request's text beside the prompt.
 const TEXT_OVERHEAD: u64 = 6;
 /// What `auto` is reserved as.
-const AUTO: (u32, u32) = (2048, 2048);
+pub const AUTO: (u32, u32) = (2048, 2048);
 
 /// Dated prices; a user may bring newer ones in the same form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
-    /// Where the figures come from.
-    pub source: String,
-    /// Year and month in which they were published.
+    /// When the figures were published: year and month, or a day.
     pub date: String,
+    /// Where they come from.
+    pub source: String,
     /// How many credits one USD buys.
     pub credits_per_usd: f64,
-    /// What the figures below count.
-    pub unit: String,
     models: BTreeMap<String, ModelPrice>,
 }
 
@@ -41,18 +39,20 @@ pub struct Prices {
 struct ModelPrice {
     image_output: f64,
     image_input: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image_input_cached: Option<f64>,
     text_input: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text_input_cached: Option<f64>,
 }
 
-/// A price file that can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum PriceError {
-    /// Not JSON of the expected form.
-    #[error("the prices are not in the form of the published ones")]
-    Form(#[from] serde_json::Error),
-    /// A figure is negative, zero where it divides, or not a number.
-    #[error("the price `{0}` must be a positive number")]
-    Figure(&'static str),
+/// Something in a price file that can't be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceFault {
+    /// The keys that lead to it.
+    pub path: Vec<String>,
+    /// The value and the rule.
+    pub message: String,
 }
 
 impl Prices {
@@ -62,19 +62,33 @@ impl Prices {
     /// Never: the embedded file is read by a test.
     #[must_use]
     pub fn published() -> Self {
-        Self::from_json(PUBLISHED).expect("the embedded prices are valid")
+        toml::from_str(PUBLISHED).expect("the embedded prices are valid")
     }
 
-    /// Reads prices that replace the published ones.
-    pub fn from_json(text: &str) -> Result<Self, PriceError> {
-        let prices: Self = serde_json::from_str(text)?;
-        positive(prices.credits_per_usd, "credits_per_usd")?;
-        for price in prices.models.values() {
-            positive(price.image_output, "image_output")?;
-            positive(price.image_input, "image_input")?;
-            positive(price.text_input, "text_input")?;
+    /// What is wrong with these figures. Only prices without faults may
+    /// estimate.
+    #[must_use]
+    pub fn faults(&self) -> Vec<PriceFault> {
+        let mut faults = vec![];
+        let mut refuse = |path: &[&str], message: String| {
+            faults.push(PriceFault { path: path.iter().map(|&key| key.to_owned()).collect(), message });
+        };
+        if !is_date(&self.date) {
+            refuse(&["date"], format!("`{}` is no date such as `2026-10` or `2026-10-31`", self.date));
         }
-        Ok(prices)
+        if let Some(rule) = broken_rule("credits_per_usd", self.credits_per_usd) {
+            refuse(&["credits_per_usd"], rule);
+        }
+        if self.models.is_empty() {
+            refuse(&["models"], "no model has a price".into());
+        }
+        for (model, price) in &self.models {
+            for (key, figure) in price.figures() {
+                let Some(rule) = figure.and_then(|figure| broken_rule(key, figure)) else { continue };
+                refuse(&["models", model, key], rule);
+            }
+        }
+        faults
     }
 
     /// Upper estimate of one submission with all its `n` pictures; `None` for
@@ -108,8 +122,28 @@ impl Prices {
     }
 }
 
-fn positive(figure: f64, name: &'static str) -> Result<(), PriceError> {
-    if figure.is_finite() && figure > 0.0 { Ok(()) } else { Err(PriceError::Figure(name)) }
+impl ModelPrice {
+    fn figures(&self) -> [(&'static str, Option<f64>); 5] {
+        [
+            ("image_output", Some(self.image_output)),
+            ("image_input", Some(self.image_input)),
+            ("image_input_cached", self.image_input_cached),
+            ("text_input", Some(self.text_input)),
+            ("text_input_cached", self.text_input_cached),
+        ]
+    }
+}
+
+/// A budget in credits or an estimate of nothing would bound nothing.
+fn broken_rule(key: &str, figure: f64) -> Option<String> {
+    let good = figure.is_finite() && figure > 0.0 && figure < 1e9;
+    (!good).then(|| format!("`{key}` is {figure}; it must be more than 0 and below a billion"))
+}
+
+/// `YYYY-MM` or `YYYY-MM-DD`.
+fn is_date(text: &str) -> bool {
+    let month = text.get(..7).is_some_and(|month| format!("{month}-01").parse::<jiff::civil::Date>().is_ok());
+    month && (text.len() == 7 || (text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()))
 }
 
 /// Tokens of one picture; `None` for an unknown quality.
@@ -188,11 +222,30 @@ mod tests {
     }
 
     #[test]
-    fn own_prices_are_checked() {
-        let negative = PUBLISHED.replace("27.0", "-27.0");
-        assert!(matches!(Prices::from_json(&negative), Err(PriceError::Figure("image_output"))));
-        assert!(matches!(Prices::from_json("{}"), Err(PriceError::Form(_))));
-        let usd = Prices::published().usd(Credits::from_micro(68_000_000));
+    fn the_published_figures_are_in_the_file() {
+        let prices = Prices::published();
+        assert_eq!(prices.faults(), []);
+        assert_eq!((prices.date.as_str(), prices.credits_per_usd), ("2026-10", 68.0));
+        let figures = prices.models["gpt-image-2"].figures().map(|(_, figure)| figure);
+        assert_eq!(figures, [Some(27.0), Some(7.2), Some(1.8), Some(4.5), Some(1.125)]);
+        let usd = prices.usd(Credits::from_micro(68_000_000));
         assert!((usd - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn figures_that_bound_nothing_are_refused() {
+        for (from, to, path) in [
+            ("27.00", "-27.00", "models.gpt-image-2.image_output"),
+            ("7.20", "0.0", "models.gpt-image-2.image_input"),
+            ("1.125", "nan", "models.gpt-image-2.text_input_cached"),
+            ("= 68", "= inf", "credits_per_usd"),
+            ("2026-10", "2026-13", "date"),
+            ("2026-10", "last year", "date"),
+        ] {
+            let prices: Prices = toml::from_str(&PUBLISHED.replacen(from, to, 1)).unwrap();
+            let faults = prices.faults();
+            assert_eq!(faults.iter().map(|fault| fault.path.join(".")).collect::<Vec<_>>(), [path]);
+        }
+        assert!(is_date("2026-10-31") && !is_date("2026-10-32") && !is_date("2026"));
     }
 }

@@ -59,7 +59,7 @@ impl Size {
             return ratio(text, w, h);
         }
         match pair(trimmed, &['x', 'X', '×']) {
-            Some((w, h)) => pixels(w, h),
+            Some((w, h)) => pixels(text, w, h),
             None => Err(SizeError {
                 message: format!("size `{text}` is neither `auto` nor a ratio nor pixels"),
                 help: format!("write `auto`, pixels such as `1024x768`, or a ratio: {}", list()),
@@ -78,11 +78,13 @@ impl fmt::Display for Size {
     }
 }
 
+/// Two whole numbers; those beyond all bounds count as the largest one.
 fn pair(text: &str, separators: &[char]) -> Option<(u32, u32)> {
     let (w, h) = text.split_once(separators)?;
     let number = |digits: &str| {
         let digits = digits.trim();
-        digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        is_number.then(|| digits.parse().unwrap_or(u32::MAX))
     };
     Some((number(w)?, number(h)?))
 }
@@ -103,13 +105,13 @@ fn ratio(text: &str, w: u32, h: u32) -> Result<Size, SizeError> {
     })
 }
 
-fn pixels(w: u32, h: u32) -> Result<Size, SizeError> {
+fn pixels(text: &str, w: u32, h: u32) -> Result<Size, SizeError> {
     let Some(rule) = broken_rule(w, h) else { return Ok(Size::Pixels(w, h)) };
-    let help = match nearest(w, h) {
-        Some((w, h)) => format!("the nearest valid size is `{w}x{h}`"),
-        None => "`auto` lets the model choose".into(),
-    };
-    Err(SizeError { message: format!("size `{w}x{h}` is not possible: {rule}"), help })
+    let (w, h) = nearest(w, h);
+    Err(SizeError {
+        message: format!("size `{}` is not possible: {rule}", text.trim()),
+        help: format!("the nearest valid size is `{w}x{h}`"),
+    })
 }
 
 /// The first rule for explicit pixels that `w` x `h` breaks.
@@ -130,16 +132,24 @@ fn broken_rule(w: u32, h: u32) -> Option<String> {
     }
 }
 
-/// The valid size whose sides differ least from `w` x `h`. Searching all
-/// widths is cheap: there are 240.
-fn nearest(w: u32, h: u32) -> Option<(u32, u32)> {
-    let sides = || (STEP..=MAX_SIDE).step_by(STEP as usize);
+/// The valid size whose sides differ least from `w` x `h`, in a straight line.
+fn nearest(w: u32, h: u32) -> (u32, u32) {
     let cost = |a: u32, b: u32| (f64::from(a) - f64::from(w)).powi(2) + (f64::from(b) - f64::from(h)).powi(2);
-    sides()
-        .flat_map(|a| sides().map(move |b| (a, b)))
-        .filter(|&(a, b)| broken_rule(a, b).is_none())
+    (STEP..=MAX_SIDE)
+        .step_by(STEP as usize)
+        .filter_map(|a| Some((a, nearest_beside(a, h)?)))
         // Of equally near ones the larger, so that nothing is cut.
         .min_by(|&(a, b), &(c, d)| cost(a, b).total_cmp(&cost(c, d)).then((c * d).cmp(&(a * b))))
+        .unwrap_or((1024, 1024))
+}
+
+/// The side next to `h` that is valid beside `a`, a multiple of 16: the four
+/// rules leave one unbroken range.
+fn nearest_beside(a: u32, h: u32) -> Option<u32> {
+    let least = a.div_ceil(MAX_RATIO).max((MIN_PIXELS as u32).div_ceil(a)).max(STEP).next_multiple_of(STEP);
+    let most = (a * MAX_RATIO).min(MAX_PIXELS as u32 / a).min(MAX_SIDE) / STEP * STEP;
+    let near = h.saturating_add(STEP / 2) / STEP * STEP;
+    (least <= most).then(|| near.clamp(least, most))
 }
 
 fn list() -> String {
@@ -148,6 +158,8 @@ fn list() -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -185,10 +197,37 @@ mod tests {
     }
 
     #[test]
-    fn every_suggestion_is_valid() {
-        for (w, h) in [(1, 1), (4000, 4000), (3841, 16), (100_000, 7), (2897, 2897)] {
-            let (w, h) = nearest(w, h).unwrap();
-            assert_eq!(broken_rule(w, h), None);
+    fn numbers_beyond_all_bounds_are_pixels_all_the_same() {
+        let error = Size::parse("99999999999x16").unwrap_err();
+        assert!(error.message.contains("`99999999999x16`"), "{}", error.message);
+        assert_eq!(error.help, "the nearest valid size is `3840x1280`");
+    }
+
+    fn side() -> impl Strategy<Value = u32> {
+        prop_oneof![1_u32..6_000, (0_u32..400).prop_map(|step| step * 16), Just(u32::MAX)]
+    }
+
+    proptest! {
+        #[test]
+        fn a_suggestion_is_valid_and_a_valid_size_is_its_own(w in side(), h in side()) {
+            let (a, b) = nearest(w, h);
+            prop_assert_eq!(broken_rule(a, b), None);
+            prop_assert_eq!(nearest(a, b), (a, b));
+            prop_assert_eq!(Size::parse(&format!("{a}x{b}")), Ok(Size::Pixels(a, b)));
+            if broken_rule(w, h).is_none() {
+                prop_assert_eq!((a, b), (w, h));
+            }
+        }
+
+        /// Against every valid size there is.
+        #[test]
+        fn no_valid_size_is_nearer(w in 1_u32..6_000, h in 1_u32..6_000) {
+            let far = |a: u32, b: u32| u64::from(a.abs_diff(w)).pow(2) + u64::from(b.abs_diff(h)).pow(2);
+            let sides = || (16..=MAX_SIDE).step_by(16);
+            let all = sides().flat_map(|a| sides().map(move |b| (a, b)));
+            let best = all.filter(|&(a, b)| broken_rule(a, b).is_none()).map(|(a, b)| far(a, b)).min();
+            let (a, b) = nearest(w, h);
+            prop_assert_eq!(Some(far(a, b)), best);
         }
     }
 }

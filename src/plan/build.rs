@@ -7,6 +7,7 @@ use crate::job::{OutPath, Reference, Request, Wanted};
 use crate::manifest::Manifest;
 use crate::model::{Draft, Prices, canonical, dimensions};
 
+use super::alpha::Alpha;
 use super::entry::{Entry, Meta, Number};
 use super::expand::{Item, own_scope, template_wrong};
 use super::files::{Files, Picture, mask_rule};
@@ -69,14 +70,15 @@ impl Builder<'_> {
                 collect(text.render(item.scope).map_err(|error| template_wrong(field, error)), wrongs);
             *slot(&mut draft, field) = value;
         }
-        self.references(entry, item, &mut draft, wrongs);
+        self.references(entry, item, &mut draft, report, wrongs);
         if wrongs.len() > before {
             return None;
         }
         match canonical(draft) {
             Ok((request, notices)) => {
                 for notice in notices {
-                    report.warn(item.place, Wrong::new(notice.field, notice.message).with_help(notice.help));
+                    let wrong = Wrong::new(notice.field, notice.message).with_help(notice.help);
+                    report.warn(item.place, wrong.of_job(&item.id));
                 }
                 Some(request)
             }
@@ -105,6 +107,7 @@ impl Builder<'_> {
         entry: &Entry<'_, '_>,
         item: &Item<'_>,
         draft: &mut Draft,
+        report: &mut Report<'_>,
         wrongs: &mut Vec<Wrong>,
     ) {
         let mut first = None;
@@ -120,12 +123,36 @@ impl Builder<'_> {
         let Some(mask) = &entry.mask else { return };
         match self.reference("mask", mask, item.scope) {
             Ok((reference, picture)) => {
-                let rule = picture.and_then(|mask| mask_rule(&mask, first.as_ref()));
-                wrongs.extend(rule.map(|rule| Wrong::new("mask", rule)));
+                if let (Reference::File { path, .. }, Some(mask)) = (&reference, &picture) {
+                    match mask_rule(mask, first.as_ref()) {
+                        Some((rule, help)) => wrongs.push(Wrong::new("mask", rule).with_help(help)),
+                        None => self.look_at_alpha(path, item, report, wrongs),
+                    }
+                }
                 draft.mask = Some(reference);
             }
             Err(wrong) => wrongs.push(wrong),
         }
+    }
+
+    /// A mask that says all or nothing is allowed and rarely meant.
+    fn look_at_alpha(
+        &mut self,
+        path: &std::path::Path,
+        item: &Item<'_>,
+        report: &mut Report<'_>,
+        wrongs: &mut Vec<Wrong>,
+    ) {
+        let idle = match self.files.alpha(path) {
+            Ok(Alpha::Mixed) => return,
+            Ok(Alpha::Opaque) => "the mask is opaque everywhere, so nothing would be painted anew",
+            Ok(Alpha::Clear) => {
+                "the mask is transparent everywhere, so all of the picture would be painted anew"
+            }
+            Err(reason) => return wrongs.push(Wrong::new("mask", reason)),
+        };
+        let help = "its transparent part is what is painted anew";
+        report.warn(item.place, Wrong::new("mask", idle).with_help(Some(help)).of_job(&item.id));
     }
 
     fn reference(

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::job::{ContentHash, Reference};
 
+use super::alpha::{Alpha, look_at};
 use super::lines::open_file;
 
 /// The largest file that the provider takes.
@@ -33,6 +34,7 @@ pub(super) struct Picture {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     seen: HashMap<PathBuf, Result<Picture, String>>,
+    masks: HashMap<PathBuf, Result<Alpha, String>>,
 }
 
 impl Files {
@@ -65,17 +67,34 @@ impl Files {
     }
 }
 
-/// The rule that a mask breaks, by itself or beside the first reference.
-pub(super) fn mask_rule(mask: &Picture, first: Option<&Picture>) -> Option<String> {
+impl Files {
+    /// What the transparency of a mask says; decodes all of it.
+    pub(super) fn alpha(&mut self, path: &Path) -> Result<Alpha, String> {
+        if let Some(known) = self.masks.get(path) {
+            return known.clone();
+        }
+        if self.masks.len() >= REMEMBERED {
+            self.masks.clear();
+        }
+        let alpha = look_at(path).map_err(|reason| format!("{}: {reason}", path.display()));
+        self.masks.insert(path.to_owned(), alpha.clone());
+        alpha
+    }
+}
+
+/// The rule that a mask breaks, by itself or beside the first reference, and
+/// what to do.
+pub(super) fn mask_rule(mask: &Picture, first: Option<&Picture>) -> Option<(String, Option<String>)> {
     let (w, h) = mask.size;
     match first {
-        _ if !mask.png => Some("a mask must be a PNG".into()),
+        _ if !mask.png => Some(("a mask must be a PNG".into(), None)),
         _ if !mask.alpha => {
-            Some("the mask has no alpha channel; its transparent part is what is painted anew".into())
+            Some(("the mask has no alpha channel; its transparent part is what is painted anew".into(), None))
         }
-        Some(Picture { size: (fw, fh), .. }) if (w, h) != (*fw, *fh) => {
-            Some(format!("the mask is {w}x{h}, but the picture is {fw}x{fh}; they must be equal"))
-        }
+        Some(Picture { size: (fw, fh), .. }) if (w, h) != (*fw, *fh) => Some((
+            format!("the mask is {w}x{h}, but the picture is {fw}x{fh}; they must be equal"),
+            Some(format!("resize the mask to {fw}x{fh}")),
+        )),
         _ => None,
     }
 }
@@ -100,7 +119,10 @@ fn look(path: &Path) -> Result<Picture, String> {
     let format = format.ok_or("it is not a PNG, JPEG or WebP picture")?;
     let size = reader.into_dimensions().map_err(|_| "its header can't be read as a picture".to_owned())?;
     if u64::from(size.0) * u64::from(size.1) > PIXELS || size.0.max(size.1) > SIDE {
-        return Err(format!("it is {}x{}, more than the provider takes", size.0, size.1));
+        return Err(format!(
+            "it is {}x{}; at most {PIXELS} pixels and {SIDE} a side are allowed",
+            size.0, size.1
+        ));
     }
     let png = format == ImageFormat::Png;
     Ok(Picture { sha256, size, png, alpha: png && has_alpha(path) })

@@ -4,14 +4,18 @@
 //! and a million jobs cost a few bytes each. The ledger, not the plan, knows
 //! what was bought before.
 
+mod alpha;
 mod build;
 mod digest;
 mod entry;
 mod expand;
 mod files;
+mod forecast;
 mod grid;
 mod keys;
+mod kinds;
 mod lines;
+mod prices;
 mod report;
 mod rows;
 mod scope;
@@ -28,7 +32,10 @@ use crate::job::{ContentHash, Wanted};
 use crate::manifest::{self, Diagnostics, Loaded, Manifest, Source};
 use crate::model::Prices;
 
-pub use totals::{Kind, Share, Totals};
+pub use forecast::{Bound, Forecast, forecast};
+pub use kinds::{Kind, Kinds, Share};
+pub use prices::load_prices;
+pub use totals::Totals;
 
 /// A manifest that is ready to be expanded, as often as needed.
 #[derive(Clone, Debug)]
@@ -45,19 +52,43 @@ impl Plan {
         Self { manifest, prices }
     }
 
-    /// Reads a manifest and plans it. With problems in some entries the others
-    /// are surveyed all the same, so that all problems are reported at once.
+    /// Reads a manifest and plans it, with the file of prices that it names or
+    /// else with `prices`. With problems in some entries the others are
+    /// surveyed all the same, so that all problems are reported at once.
     pub fn load(source: &Source, prices: Prices) -> Result<Self, Diagnostics> {
+        let named = |manifest: &Manifest| {
+            manifest.provider.prices.as_deref().map(|file| prices::named_by(manifest, file))
+        };
+        Self::read(source, named, prices)
+    }
+
+    /// The same with these prices, whatever the manifest names.
+    pub fn load_priced(source: &Source, prices: Prices) -> Result<Self, Diagnostics> {
+        Self::read(source, |_| None, prices)
+    }
+
+    fn read(
+        source: &Source,
+        named: impl FnOnce(&Manifest) -> Option<Result<Prices, Diagnostics>>,
+        prices: Prices,
+    ) -> Result<Self, Diagnostics> {
         let Loaded { manifest, mut problems } = manifest::load_partly(source);
         let Some(manifest) = manifest else { return Err(problems) };
-        let plan = Self::new(manifest, prices);
-        if problems.is_empty() {
+        let mut unpriced = Diagnostics::default();
+        let own = named(&manifest).transpose().unwrap_or_else(|wrong| {
+            unpriced = wrong;
+            None
+        });
+        let plan = Self::new(manifest, own.unwrap_or(prices));
+        if problems.is_empty() && unpriced.is_empty() {
             return Ok(plan);
         }
         if let Err(more) = plan.survey(&mut |_| ControlFlow::Continue(())) {
             problems.extend(more);
-            problems.sort();
         }
+        problems.sort();
+        // Places in another file have an order of their own.
+        problems.extend(unpriced);
         Err(problems)
     }
 

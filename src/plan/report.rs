@@ -25,11 +25,18 @@ pub(super) struct Wrong {
     pub(super) path: Vec<Step>,
     pub(super) message: String,
     pub(super) help: Option<String>,
+    /// The job, where its id is known.
+    job: Option<String>,
 }
 
 impl Wrong {
     pub(super) fn new(key: &str, message: impl Into<String>) -> Self {
-        Self { path: vec![key.into()], message: message.into(), help: None }
+        Self { path: vec![key.into()], message: message.into(), help: None, job: None }
+    }
+
+    pub(super) fn of_job(mut self, id: &str) -> Self {
+        self.job = Some(id.to_owned());
+        self
     }
 
     pub(super) fn with_help(mut self, help: Option<impl Into<String>>) -> Self {
@@ -86,7 +93,9 @@ impl<'m> Report<'m> {
 
     pub(super) fn diagnostic(&self, place: &Place, wrong: Wrong) -> Diagnostic {
         let mut diagnostic = self.located(place, &wrong).with_help(wrong.help);
-        if !place.cell.is_empty() {
+        if let Some(id) = &wrong.job {
+            diagnostic = diagnostic.with_note(format!("in the job `{id}`"));
+        } else if !place.cell.is_empty() {
             diagnostic = diagnostic.with_note(format!("in the combination {}", place.cell));
         }
         for (what, origin) in [("row", &place.row), ("line", &place.line)] {

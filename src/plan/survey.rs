@@ -109,7 +109,11 @@ fn entry(
             Ok(wanted) => return each(wanted, item.place, report),
             // What is skipped may be skipped because it can't be made.
             Err(_) if item.skip => *unbuilt += 1,
-            Err(wrongs) => wrongs.into_iter().for_each(|wrong| report.refuse(item.place, wrong)),
+            Err(wrongs) => {
+                for wrong in wrongs {
+                    report.refuse(item.place, wrong.of_job(&item.id));
+                }
+            }
         }
         if report.problems.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })

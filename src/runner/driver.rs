@@ -20,7 +20,7 @@ use super::fetch::{Fetch, Fetched};
 use super::halt::{Halt, Watch};
 use super::ladder::{Adopted, Ladder};
 use super::listing::{Listing, NoListing};
-use super::look::{Found, Watched};
+use super::look::{Found, Tries, Watched};
 use super::queues::{Due, Queues};
 use super::replay::{Replay, Replayed};
 use super::schedule::first_look;
@@ -290,8 +290,9 @@ impl Driver {
             let size = self.shared.look_size().min(self.queues.looks.len());
             let batch: Vec<Watched> = self.queues.looks.drain(..size).collect();
             self.looking += 1;
-            let (shared, attempts) = (Arc::clone(&self.shared), self.settings.attempts);
-            self.steps.push(Box::pin(async move { Step::Looked(shared.look(batch, attempts).await) }));
+            let tries = Tries { most: self.settings.attempts, empty: self.settings.retry_empty };
+            let shared = Arc::clone(&self.shared);
+            self.steps.push(Box::pin(async move { Step::Looked(shared.look(batch, tries).await) }));
         }
         None
     }

@@ -95,6 +95,7 @@ pub(super) struct Watch {
     max_unknown: u64,
     reached: bool,
     failure: Option<(String, u32)>,
+    task_failure: Option<(String, u32)>,
     unknown_row: u32,
     unknown_waits: usize,
     unknowns: u64,
@@ -110,6 +111,7 @@ impl Watch {
             max_unknown: (jobs / 100).max(10),
             reached: false,
             failure: None,
+            task_failure: None,
             unknown_row: 0,
             unknown_waits: 0,
             unknowns,
@@ -129,22 +131,23 @@ impl Watch {
     /// of failures in a row.
     pub(super) fn unavailable(&mut self, why: &str, reached: bool) -> (u32, Option<Halt>) {
         self.reached |= reached;
-        let row = match &mut self.failure {
-            Some((same, row)) if same == why => {
-                *row += 1;
-                *row
-            }
-            other => {
-                *other = Some((why.to_owned(), 1));
-                1
-            }
-        };
+        let row = count(&mut self.failure, why);
         let halt = match self.reached {
             true if row >= SAME_FAILURE => Some(Halt::Provider(why.to_owned())),
             false if row >= NEVER_REACHED => Some(Halt::Unreachable(why.to_owned())),
             _ => None,
         };
         (row, halt)
+    }
+
+    /// A task ended: well, or with a failure of the provider's own. A fault of
+    /// the job itself says nothing about the provider.
+    pub(super) fn task_ended(&mut self, trouble: Option<&str>) -> Option<Halt> {
+        let Some(code) = trouble else {
+            self.task_failure = None;
+            return None;
+        };
+        (count(&mut self.task_failure, code) >= SAME_FAILURE).then(|| Halt::Provider(code.to_owned()))
     }
 
     /// A submission's outcome is unknown. Gives how long submissions wait.
@@ -179,6 +182,13 @@ impl Watch {
         };
         over.then(|| Halt::StopAfter(format!("stop_after: {failed} of {finished} finished jobs failed")))
     }
+}
+
+/// Counts the same failure in a row.
+fn count(row: &mut Option<(String, u32)>, why: &str) -> u32 {
+    let times = row.as_ref().filter(|(same, _)| same == why).map_or(0, |(_, times)| *times) + 1;
+    *row = Some((why.to_owned(), times));
+    times
 }
 
 #[cfg(test)]
@@ -228,5 +238,18 @@ mod tests {
         let mut watch = Watch::new(None, 100, 0);
         let halts: Vec<bool> = (0..6).map(|_| watch.unavailable("refused", false).1.is_some()).collect();
         assert_eq!(halts, [false, false, false, false, false, true]);
+    }
+
+    #[test]
+    fn tasks_that_fail_alike_halt_and_a_picture_between_starts_anew() {
+        let mut watch = Watch::new(None, 100, 0);
+        let row = |watch: &mut Watch, times| {
+            (0..times).filter(|_| watch.task_ended(Some("service_error")).is_some()).count()
+        };
+        assert_eq!(row(&mut watch, 19), 0);
+        assert_eq!(watch.task_ended(None), None);
+        assert_eq!(row(&mut watch, 19), 0);
+        assert_eq!(watch.task_ended(Some("generation_timeout")), None);
+        assert_eq!(row(&mut watch, 20), 1);
     }
 }

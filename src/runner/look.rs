@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::shared::Shared;
 use super::submit::LINK_LIFE_MS;
-use crate::api::{LookError, ManyLooks, Retry, Status, Task, may_try_again};
+use crate::api::{Class, LookError, ManyLooks, Next, Status, Task};
 use crate::ledger::{Answer, InFlight, LedgerError, Outcome, Recorded};
 
 /// A completed task without links is read again this often before it counts
@@ -36,6 +36,27 @@ impl Watched {
     }
 }
 
+/// How often a job may be paid for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tries {
+    pub(super) most: u32,
+    /// Also where a task ended without a picture.
+    pub(super) empty: bool,
+}
+
+impl Tries {
+    /// The wait before another paid try after a task's failure, where one is
+    /// useful and allowed.
+    fn again(self, code: &str, paid: u32) -> Option<Duration> {
+        let wait = match Class::of_task(code).next() {
+            Next::PaidTry(wait) => wait,
+            Next::PaidTryIfAsked(wait) if self.empty => wait,
+            _ => return None,
+        };
+        (paid < self.most).then_some(wait)
+    }
+}
+
 /// What a look at one task found.
 #[derive(Debug)]
 pub(super) enum Found {
@@ -56,7 +77,7 @@ impl Shared {
     }
 
     /// Looks at tasks and records what ended.
-    pub(super) async fn look(&self, watched: Vec<Watched>, attempts: u32) -> Vec<(Watched, Found)> {
+    pub(super) async fn look(&self, watched: Vec<Watched>, tries: Tries) -> Vec<(Watched, Found)> {
         let reports = if watched.len() == 1 {
             self.read_one(&watched[0]).await
         } else {
@@ -64,7 +85,7 @@ impl Shared {
         };
         let recorded = watched.into_iter().zip(reports).map(async |(mut watched, report)| {
             let found = match report {
-                Ok(task) => self.judge(&mut watched, task, attempts).await,
+                Ok(task) => self.judge(&mut watched, task, tries).await,
                 Err(LookError::NotFound(_)) if self.is_long_gone(&watched.task) => {
                     let text = "the API no longer knows the task, more than a day after it took it";
                     self.lose(&watched.task, "task_not_found", text).await
@@ -102,7 +123,7 @@ impl Shared {
         reports
     }
 
-    async fn judge(&self, watched: &mut Watched, report: Task, attempts: u32) -> Found {
+    async fn judge(&self, watched: &mut Watched, report: Task, tries: Tries) -> Found {
         let (outcome, failure) = match report.status {
             Status::Completed { links } if links.is_empty() && watched.empty < EMPTY_LOOKS => {
                 watched.empty += 1;
@@ -117,10 +138,7 @@ impl Shared {
                 (Outcome::Completed { links, used: report.used, expires_at }, None)
             }
             Status::Failed { code, message } => {
-                let again = match may_try_again(&code) {
-                    Retry::Paid { after } if watched.task.tries < attempts => Some(after),
-                    Retry::Paid { .. } | Retry::Never | Retry::OnlyIfAsked => None,
-                };
+                let again = tries.again(&code, watched.task.tries);
                 let answer = Answer { code, message, ..Answer::default() };
                 (Outcome::TaskFailed { answer: answer.clone(), again }, Some((answer, again)))
             }
@@ -169,4 +187,20 @@ fn later(count: usize, why: &str) -> Vec<Result<Task, LookError>> {
     (0..count)
         .map(|_| Err(LookError::Transient { why: why.into(), retry_after: Some(Duration::ZERO) }))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paid_try_is_useful_allowed_and_limited() {
+        let tries = |most, empty| Tries { most, empty };
+        let wait = Some(Duration::from_secs(30));
+        assert_eq!(tries(2, false).again("service_error", 1), wait);
+        assert_eq!(tries(2, false).again("service_error", 2), None);
+        assert_eq!(tries(2, false).again("generation_failed_no_content", 1), None);
+        assert_eq!(tries(2, true).again("generation_failed_no_content", 1), wait);
+        assert_eq!(tries(9, true).again("content_policy_violation", 1), None);
+    }
 }

@@ -4,6 +4,7 @@
 //! and records once. Resuming is not a second path: the loop takes up what
 //! the ledger holds, and that is all it ever does.
 
+mod balance;
 mod clock;
 mod driver;
 mod fetch;
@@ -32,6 +33,7 @@ use crate::download::Downloader;
 use crate::events::{Reporter, Snapshot};
 use crate::ledger::{Ledger, LedgerError, Rescue};
 
+pub use balance::{balance, left, steady_use};
 pub use files::{Reconciled, reconcile};
 pub use halt::Halt;
 pub use settings::{Settings, Stop};

@@ -11,7 +11,7 @@ use super::look::{Found, Watched};
 use super::queues::Due;
 use super::schedule::{OVERDUE_EVERY, first_look, next_look};
 use super::submit::{Again, Order, Submitted, Unstaged};
-use crate::api::LookError;
+use crate::api::{Class, LookError};
 use crate::download::FetchError;
 use crate::events::Event;
 use crate::job::State;
@@ -202,6 +202,7 @@ impl Driver {
             Found::Ended { recorded, .. } if recorded.stale => {}
             Found::Ended { recorded, failure: None } => {
                 self.waits_for_money = false;
+                self.watch.task_ended(None);
                 self.in_flight =
                     self.in_flight.saturating_sub(usize::from(recorded.before == State::Submitted));
                 self.moved(recorded.before, &recorded);
@@ -224,6 +225,10 @@ impl Driver {
 
     fn on_task_failed(&mut self, job: i64, recorded: Recorded, answer: Answer, again: Option<Duration>) {
         self.moved(recorded.before, &recorded);
+        let troubled = Class::of_task(&answer.code) == Class::TaskTroubled;
+        if let Some(halt) = troubled.then(|| self.watch.task_ended(Some(&answer.code))).flatten() {
+            self.halt(halt);
+        }
         if recorded.state == State::Pending {
             let after = again.unwrap_or_default();
             self.queues.later(Instant::now() + after, Due::Reload(job));

@@ -20,6 +20,8 @@ pub struct Settings {
     pub downloads: u32,
     /// Paid tries a job.
     pub attempts: u32,
+    /// A task that ended without a picture is worth another paid try.
+    pub retry_empty: bool,
     /// A task older than this is overdue: looked at once a minute.
     pub overdue: Duration,
     /// What all attempts of the ledger together may cost.

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+mod running;
+
+pub use running::{Done, PATIENCE, Running};
+
 /// A key that must never be seen again.
 pub const CANARY: &str = "canary-5e1f7c2a9b-never-show-this-key";
-
-/// No single wait of a test is longer.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The friendly emulator of these tests: quick, and without real pixels.
 pub fn quick() -> Options {
@@ -41,59 +42,6 @@ pub struct Scene {
     said: Mutex<Vec<u8>>,
     /// The emulator's address, or another one to try.
     pub base_url: String,
-}
-
-/// A finished command.
-#[derive(Debug)]
-pub struct Done {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-impl Done {
-    /// The one document on standard output.
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("not one JSON document ({error}): {self}"))
-    }
-
-    /// Asserts the exit code.
-    #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{self}");
-        self
-    }
-
-    /// Asserts that standard error names all of these.
-    #[track_caller]
-    pub fn says(self, phrases: &[&str]) -> Self {
-        for phrase in phrases {
-            assert!(self.stderr.contains(phrase), "nothing about {phrase:?}: {self}");
-        }
-        self
-    }
-}
-
-impl std::fmt::Display for Done {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit {}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
-    }
-}
-
-/// A running command.
-pub struct Running(pub Child);
-
-impl Running {
-    pub fn signal(&self, signal: &str) {
-        let pid = self.0.id().to_string();
-        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
-        assert!(sent.success(), "kill -{signal} {pid}");
-    }
-
-    pub fn is_over(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
-    }
 }
 
 impl Scene {
@@ -199,7 +147,7 @@ impl Scene {
         let mut command = self.command(args);
         command.stdin(Stdio::piped());
         let mut running = self.spawn(command);
-        running.0.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        running.child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         self.finish(running)
     }
 
@@ -209,26 +157,16 @@ impl Scene {
 
     #[expect(clippy::unused_self, reason = "what is spawned is finished by the same scene")]
     pub fn spawn(&self, mut command: Command) -> Running {
-        Running(command.spawn().unwrap())
+        Running::start(&mut command)
     }
 
     /// Waits for the end, within bounds.
     #[track_caller]
-    pub fn finish(&self, mut running: Running) -> Done {
-        let read = |stream: Option<Box<dyn Read + Send>>| {
-            std::thread::spawn(move || {
-                let mut bytes = Vec::new();
-                stream.map(|mut stream| stream.read_to_end(&mut bytes));
-                bytes
-            })
-        };
-        let stdout = read(running.0.stdout.take().map(|stream| Box::new(stream) as _));
-        let stderr = read(running.0.stderr.take().map(|stream| Box::new(stream) as _));
-        let status = wait(&mut running.0);
-        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    pub fn finish(&self, running: Running) -> Done {
+        let (code, stdout, stderr) = running.end();
         self.said.lock().unwrap().extend(stdout.iter().chain(&stderr));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let done = Done { code: code(status), stdout: text(&stdout), stderr: text(&stderr) };
+        let done = Done { code, stdout: text(&stdout), stderr: text(&stderr) };
         assert!(!done.stderr.contains("panicked at"), "{done}");
         done
     }
@@ -444,24 +382,4 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 /// A size that a long soak may raise.
 pub fn sized(variable: &str, usual: usize) -> usize {
     std::env::var(variable).ok().map_or(usual, |text| text.parse().unwrap())
-}
-
-fn wait(child: &mut Child) -> ExitStatus {
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        if begun.elapsed() > PATIENCE * 2 {
-            child.kill().unwrap();
-            panic!("the command does not end");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Killed by a signal: minus its number.
-fn code(status: ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status.code().unwrap_or_else(|| -status.signal().unwrap())
 }

@@ -64,6 +64,7 @@ impl World {
                 posts: Posts::Auto,
                 downloads: 8,
                 attempts: 2,
+                retry_empty: false,
                 overdue: Duration::from_mins(15),
                 budget: None,
                 stop_after: None,

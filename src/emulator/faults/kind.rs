@@ -13,6 +13,33 @@ pub(in crate::emulator) enum Site {
     Read,
     /// Pictures, counted when each is first downloaded.
     Download,
+    /// Uploads, counted as they arrive.
+    Upload,
+}
+
+impl Site {
+    /// What a rule's positions count, for a help text.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Task => "task",
+            Self::Read => "read",
+            Self::Download => "download",
+            Self::Upload => "upload",
+        }
+    }
+}
+
+/// A fault, described for a help text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultMeaning {
+    /// As rules and prompts write it.
+    pub name: &'static str,
+    /// Where it strikes, and so what its positions count: `create`, `task`,
+    /// `read`, `download` or `upload`.
+    pub site: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
 }
 
 macro_rules! kinds {
@@ -23,11 +50,15 @@ macro_rules! kinds {
             $($(#[doc = $doc])* #[serde(rename = $name)] $variant,)+
         }
 
-        /// Every fault's name, in the order create, task, read, download.
+        /// Every fault's name, in the order create, task, read, download, upload.
         pub const FAULT_NAMES: &[&str] = &[$($name),+];
 
-        /// Every fault's name with what it does, for a help text.
-        pub const FAULT_MEANINGS: &[(&str, &str)] = &[$(($name, concat!($($doc),*).trim_ascii())),+];
+        /// Every fault with what it does, in the same order.
+        pub const FAULT_MEANINGS: &[FaultMeaning] = &[$(FaultMeaning {
+            name: $name,
+            site: Site::$site.name(),
+            meaning: concat!($($doc),*).trim_ascii(),
+        }),+];
 
         impl Kind {
             pub(super) fn parse(name: &str) -> Option<Self> {
@@ -53,8 +84,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// 429; the argument is `Retry-After`: seconds, `date`, `none`,
-    /// `negative` or `huge`.
+    /// 429; argument: `Retry-After` in seconds, `date`, `none`, `negative`, `huge`.
     Throttle = "429" at Create,
     /// 500 with a JSON body; with the argument `billed` the task exists.
     Internal = "500" at Create,
@@ -109,6 +139,24 @@ kinds! {
     WeirdStatus = "weird-status" at Task,
     /// Results are objects with `url`.
     ObjectResults = "object-results" at Task,
+    /// Results link to `file:///etc/passwd`.
+    FileLink = "file-link" at Task,
+    /// Results link to `http://10.0.0.1/`.
+    PrivateLink = "private-link" at Task,
+    /// Results link to this server under another host name.
+    OtherHost = "other-host" at Task,
+    /// Not in the task list; with an argument only for so many seconds.
+    Unlisted = "unlisted" at Task,
+    /// The callback is never posted.
+    CallbackLost = "callback-lost" at Task,
+    /// The callback comes again once taken; argument: how often, default 2.
+    CallbackTwice = "callback-twice" at Task,
+    /// The callback comes late; argument: seconds after the end, default 30.
+    CallbackLate = "callback-late" at Task,
+    /// Half way a made-up callback comes: `completed`, or the argument `failed`.
+    CallbackForged = "callback-forged" at Task,
+    /// Half way a callback comes that names the task before.
+    CallbackForeign = "callback-foreign" at Task,
 
     /// A read is answered 500.
     ReadInternal = "read-500" at Read,
@@ -148,12 +196,8 @@ kinds! {
     /// A good PNG of another size.
     WrongSize = "wrong-size" at Download,
 
-    /// Results link to `file:///etc/passwd`.
-    FileLink = "file-link" at Task,
-    /// Results link to `http://10.0.0.1/`.
-    PrivateLink = "private-link" at Task,
-    /// Results link to this server under another host name.
-    OtherHost = "other-host" at Task,
+    /// Refused; argument: 40001 to 40004 or 50001, the default.
+    RefuseUpload = "upload-refused" at Upload,
 }
 
 /// A fault that was drawn: its kind, and what the rule said about it.

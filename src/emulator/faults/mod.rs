@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 
 use sha2::{Digest, Sha256};
 
-pub use kind::{FAULT_MEANINGS, FAULT_NAMES};
+pub use kind::{FAULT_MEANINGS, FAULT_NAMES, FaultMeaning};
 pub(super) use kind::{Fault, Kind, Site};
 pub use parse::ParseFaultsError;
 pub(super) use prompt::in_prompt;
@@ -25,10 +25,11 @@ pub(super) use prompt::in_prompt;
 /// - a download fault with `-once` behind its name is gone at the next try;
 /// - `seed=N` for the probabilities, `retry-after=S` for every 429.
 ///
-/// Where several rules strike one request, the first one wins. Create faults
-/// count creates, task faults tasks, read faults reads, and
-/// download faults pictures by their first download; those that a prompt asks
-/// for (`[emulate: slow 120]`) come after the rules.
+/// Where several rules strike one request, the first one wins; the faults of
+/// one task add up. Create faults count creates, task faults tasks, read
+/// faults reads, upload faults uploads, and download faults pictures by their
+/// first download. Those that a prompt asks for (`[emulate: slow 120]`) come
+/// after the rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
     rules: Vec<Rule>,

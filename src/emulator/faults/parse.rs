@@ -107,6 +107,15 @@ pub(super) fn parse_fault(name: &str, argument: Option<&str>) -> Result<Fault, P
     Ok(Fault { kind, argument: argument.map(str::to_owned), once })
 }
 
+/// What the files host answers (section 7).
+const UPLOAD_CODES: [&str; 5] = ["40001", "40002", "40003", "40004", "50001"];
+
+fn takes_number(kind: Kind) -> bool {
+    let seconds = [Kind::Slow, Kind::SlowBytes, Kind::Unlisted, Kind::CallbackLate];
+    let counts = [Kind::NoLinks, Kind::Fewer, Kind::CallbackTwice];
+    seconds.contains(&kind) || counts.contains(&kind)
+}
+
 fn check_argument(rule: &str, fault: &Fault) -> Result<(), ParseFaultsError> {
     let bad = |wanted| Err(ParseFaultsError::Argument { rule: rule.to_owned(), wanted });
     match (fault.kind, fault.argument()) {
@@ -117,9 +126,13 @@ fn check_argument(rule: &str, fault: &Fault) -> Result<(), ParseFaultsError> {
         (Kind::Internal | Kind::BadGateway | Kind::GatewayTimeout, Some(text)) if text != "billed" => {
             bad("the only argument is `billed`")
         }
-        (Kind::Slow | Kind::NoLinks | Kind::Fewer | Kind::SlowBytes, Some(text))
-            if text.parse::<u32>().is_err() =>
-        {
+        (Kind::CallbackForged, Some(text)) if !["completed", "failed"].contains(&text) => {
+            bad("the argument is `completed` or `failed`")
+        }
+        (Kind::RefuseUpload, Some(text)) if !UPLOAD_CODES.contains(&text) => {
+            bad("the argument is 40001, 40002, 40003, 40004 or 50001")
+        }
+        (kind, Some(text)) if takes_number(kind) && text.parse::<u32>().is_err() => {
             bad("the argument is a whole number, as in `slow:120`")
         }
         _ => Ok(()),

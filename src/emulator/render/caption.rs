@@ -1,5 +1,5 @@
-//! The label in the lower left corner: the prompt's words, and that the
-//! picture is emulated.
+//! The label in a lower corner: the prompt's words, and that the picture is
+//! emulated.
 
 use fontdue::Font;
 use tiny_skia::{Path, PathBuilder, Pixmap};
@@ -10,8 +10,17 @@ use super::tone::Tone;
 const MOST_LINES: usize = 6;
 const LEADING: f32 = 1.32;
 
+/// Which lower corner. An edit has its label on the right, beside the one that
+/// an emulated reference brings along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Corner {
+    Left,
+    Right,
+}
+
 /// Where the label goes, and how large its parts are.
 struct Label {
+    corner: Corner,
     text: Vec<String>,
     footer: String,
     size: f32,
@@ -21,7 +30,7 @@ struct Label {
 }
 
 /// Draws the label with the prompt and a footer.
-pub(super) fn draw(canvas: &mut Canvas, font: &Font, prompt: &str, footer: &str) {
+pub(super) fn draw(canvas: &mut Canvas, font: &Font, corner: Corner, prompt: &str, footer: &str) {
     // Long prompts are set smaller, so that the label stays a label.
     let long = if prompt.chars().nth(140).is_some() { 0.8 } else { 1.0 };
     let size = (canvas.unit * 0.0205 * long).max(10.0);
@@ -31,6 +40,7 @@ pub(super) fn draw(canvas: &mut Canvas, font: &Font, prompt: &str, footer: &str)
     let room = room.min(size * 29.0);
     let small = size * 0.7;
     let label = Label {
+        corner,
         text: wrap(font, prompt, size, room),
         footer: footer.to_owned(),
         size,
@@ -49,7 +59,11 @@ impl Label {
         let inner = text_width.max(footer_width);
         let lines = self.text.len() as f32 * self.size * LEADING;
         let tall = lines + self.small * 2.0 + 2.0 * self.padding * 0.85;
-        let (left, top) = (self.margin, canvas.height - self.margin - tall);
+        let left = match self.corner {
+            Corner::Left => self.margin,
+            Corner::Right => canvas.width - self.margin - inner - 2.0 * self.padding,
+        };
+        let top = canvas.height - self.margin - tall;
         let palette = canvas.palette.clone();
         let (paper, ink) = if palette.is_dark() {
             (palette.deep.at(0.16), Tone::new(0.95, 0.01, palette.deep.h))
@@ -68,7 +82,7 @@ impl Label {
         }
         baseline += self.small * 0.72;
         write(&mut canvas.pixels, font, &self.footer, self.small, (x, baseline), ink.mix(paper, 0.38));
-        let mut at = left + self.padding + inner - dots * 1.55 * 4.5;
+        let mut at = x + inner - dots * 1.55 * 4.5;
         for tone in palette.accents {
             if let Some(dot) = disc(at, baseline - self.small * 0.32, dots * 0.62) {
                 canvas.fill_tone(&dot, tone, 1.0);

@@ -9,9 +9,6 @@ use tiny_skia::{IntSize, Pixmap, PixmapPaint, Transform};
 
 use super::{Picture, RenderError};
 
-/// How much of the new composition covers the reference where no mask is.
-const OVERLAY: f32 = 0.3;
-
 /// References may have 178,956,970 pixels of four bytes.
 const MOST_MEMORY: u64 = 1 << 30;
 
@@ -40,14 +37,6 @@ fn cover(image: RgbaImage, width: u32, height: u32, filter: FilterType) -> RgbaI
     let (cw, ch) = (cw.clamp(1, w), ch.clamp(1, h));
     let part = imageops::crop_imm(&image, (w - cw) / 2, (h - ch) / 2, cw, ch);
     imageops::resize(&*part, width, height, filter)
-}
-
-/// Lays the composition over the reference.
-pub(super) fn overlay(pixels: &Pixmap, base: &RgbaImage) -> Option<Pixmap> {
-    let mut result = pixmap(base)?;
-    let paint = PixmapPaint { opacity: OVERLAY, ..PixmapPaint::default() };
-    result.draw_pixmap(0, 0, pixels.as_ref(), &paint, Transform::identity(), None);
-    Some(result)
 }
 
 /// Further references as small prints along the upper edge.
@@ -98,7 +87,7 @@ pub(super) fn masked(drawn: Vec<u8>, base: &RgbaImage, mask: &[u8]) -> Result<Ve
 }
 
 /// Straight to premultiplied.
-fn pixmap(image: &RgbaImage) -> Option<Pixmap> {
+pub(super) fn pixmap(image: &RgbaImage) -> Option<Pixmap> {
     let mut data = image.as_raw().clone();
     for pixel in data.chunks_exact_mut(4).filter(|pixel| pixel[3] < 255) {
         let alpha = u16::from(pixel[3]);

@@ -11,6 +11,7 @@ mod encode;
 mod finish;
 mod palette;
 mod ramp;
+mod regrade;
 mod scenes;
 mod tone;
 mod words;
@@ -25,6 +26,7 @@ use tiny_skia::Pixmap;
 
 use super::price::Quality;
 use canvas::Canvas;
+use caption::Corner;
 use palette::Palette;
 use scenes::Family;
 use words::Hints;
@@ -66,16 +68,16 @@ pub(super) fn typeface() -> Result<Font, &'static str> {
 /// Draws and encodes; `padded` is a wanted length in bytes.
 pub(super) fn png(picture: &Picture, font: &Font, padded: Option<usize>) -> Result<Vec<u8>, RenderError> {
     let base = edit::base(picture)?;
-    let mut canvas = compose(picture)?;
-    if let (Some(base), None) = (&base, &picture.mask)
-        && let Some(pixels) = edit::overlay(&canvas.pixels, base)
-    {
-        canvas.pixels = pixels;
+    let mut canvas = blank(picture)?;
+    match (&base, &picture.mask) {
+        (Some(base), None) => regrade::regrade(&mut canvas, base),
+        _ => compose(&mut canvas, picture),
     }
     edit::prints(&mut canvas.pixels, picture)?;
     let footer =
         format!("emulated  ·  {}  ·  {} × {}", picture.quality.name(), picture.width, picture.height);
-    caption::draw(&mut canvas, font, &picture.prompt, &footer);
+    let corner = if base.is_some() { Corner::Right } else { Corner::Left };
+    caption::draw(&mut canvas, font, corner, &picture.prompt, &footer);
     let mut rgba = canvas.pixels.take_demultiplied();
     if let (Some(base), Some(mask)) = (&base, &picture.mask) {
         rgba = edit::masked(rgba, base, mask)?;
@@ -83,19 +85,17 @@ pub(super) fn png(picture: &Picture, font: &Font, padded: Option<usize>) -> Resu
     encode::png(&rgba, (picture.width, picture.height), padded)
 }
 
-/// The composition, without words.
-fn compose(picture: &Picture) -> Result<Canvas, RenderError> {
+/// A canvas that knows its colours.
+fn blank(picture: &Picture) -> Result<Canvas, RenderError> {
     let hints = Hints::of(&picture.prompt);
-    let words = hash(&picture.prompt, 0);
-    let layout = hash(&picture.prompt, picture.take + 1);
     let (width, height) = (picture.width, picture.height);
-    let mut canvas = Canvas {
+    Ok(Canvas {
         pixels: Pixmap::new(width, height).ok_or(RenderError::Size { width, height })?,
         width: width as f32,
         height: height as f32,
         unit: (width as f32 * height as f32).sqrt(),
-        palette: Palette::new(&hints, &mut Rng::with_seed(words)),
-        rng: Rng::with_seed(layout),
+        palette: Palette::new(&hints, &mut Rng::with_seed(hash(&picture.prompt, 0))),
+        rng: Rng::with_seed(layout(picture)),
         thing: hints.thing,
         barren: hints.barren,
         detail: match picture.quality {
@@ -104,10 +104,19 @@ fn compose(picture: &Picture) -> Result<Canvas, RenderError> {
             Quality::High => 2,
         },
         transparent: picture.transparent,
-    };
-    hints.family.unwrap_or_else(|| Family::by_hash(words)).draw(&mut canvas);
-    finish::finish(&mut canvas, layout);
-    Ok(canvas)
+    })
+}
+
+/// The composition, without words.
+fn compose(canvas: &mut Canvas, picture: &Picture) {
+    let family = Hints::of(&picture.prompt).family;
+    family.unwrap_or_else(|| Family::by_hash(hash(&picture.prompt, 0))).draw(canvas);
+    finish::finish(canvas, layout(picture));
+}
+
+/// Takes differ in it.
+fn layout(picture: &Picture) -> u64 {
+    hash(&picture.prompt, picture.take + 1)
 }
 
 fn hash(prompt: &str, salt: u64) -> u64 {
