@@ -35,7 +35,7 @@ const DOUBTFUL: [&str; 13] = [
 ];
 
 /// Everything else that may go wrong, with the arguments it takes.
-const OTHERS: [&str; 43] = [
+const OTHERS: [&str; 50] = [
     "429",
     "429:date",
     "429:none",
@@ -79,6 +79,8 @@ const OTHERS: [&str; 43] = [
     "jpeg",
     "wrong-size",
     "other-host",
+    "unlisted", "callback-lost", "callback-twice", "callback-late", "callback-forged", "callback-foreign",
+    "upload-refused",
 ];
 
 struct Faults {
