@@ -55,7 +55,7 @@ round() {
         IMGBATCH_TEST_PAUSES="${PAUSES:-10}" IMGBATCH_TEST_PAUSE_MS="${PAUSE_MS:-120000}" \
         IMGBATCH_TEST_STRIDE="${STRIDE:-9}" IMGBATCH_TEST_JOBS="${JOBS:-10000}" \
         IMGBATCH_TEST_CUTS="${CUTS:-30}" IMGBATCH_TEST_STORIES="${STORIES:-500}" \
-        cargo test --locked --quiet --features crash-points --test $test -- "$filter"
+        cargo test --locked --quiet --no-default-features --features crash-points --test $test -- "$filter"
 }
 
 next_seed() {
@@ -71,7 +71,7 @@ shift
 mkdir -p "$(dirname "$RESULTS")"
 RESULTS=$(realpath "$RESULTS")
 touch "$RESULTS"
-cargo test --locked --quiet --features crash-points --test proof --test state_machine --no-run
+cargo test --locked --quiet --no-default-features --features crash-points --test proof --test state_machine --no-run
 end=$((SECONDS + minutes * 60))
 broken=0
 while [ $SECONDS -lt $end ]; do
