@@ -79,7 +79,12 @@ const OTHERS: [&str; 50] = [
     "jpeg",
     "wrong-size",
     "other-host",
-    "unlisted", "callback-lost", "callback-twice", "callback-late", "callback-forged", "callback-foreign",
+    "unlisted",
+    "callback-lost",
+    "callback-twice",
+    "callback-late",
+    "callback-forged",
+    "callback-foreign",
     "upload-refused",
 ];
 
