@@ -16,6 +16,9 @@
 //! The modules stand in the order of that picture. `tests/layers.rs` says who
 //! may use whom.
 
+#[macro_use]
+mod crash;
+
 pub mod cli;
 
 pub mod manifest;

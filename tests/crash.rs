@@ -8,32 +8,6 @@ use std::time::Duration;
 use imgbatch::emulator::{Latency, Options};
 use support::{Scene, quick, sized};
 
-/// Restarts and kills until the work is done, then lets it finish.
-fn killed_again_and_again(scene: &Scene, kills: usize, seed: u64, longest: u64) -> usize {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut struck = 0;
-    for _ in 0..kills {
-        let mut running = scene.spawn(scene.buying(&[]));
-        let mut over = false;
-        let moments = random.u64(20..longest);
-        for _ in 0..moments {
-            std::thread::sleep(Duration::from_millis(1));
-            if running.is_over() {
-                over = true;
-                break;
-            }
-        }
-        if over {
-            scene.finish(running);
-            break;
-        }
-        running.signal("KILL");
-        assert_eq!(scene.finish(running).code, -9);
-        struck += 1;
-    }
-    struck
-}
-
 #[test]
 fn killed_at_random_nothing_is_paid_twice_and_nothing_paid_is_nameless() {
     let kills = sized("IMGBATCH_TEST_KILLS", 40);
@@ -46,7 +20,8 @@ fn killed_at_random_nothing_is_paid_twice_and_nothing_paid_is_nameless() {
         ..quick()
     });
     scene.jobs(count);
-    let struck = killed_again_and_again(&scene, kills, seed, 600);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let struck = scene.kill_at_random(|| scene.buying(&[]), kills, &mut random, 600);
     let last = scene.run(&[]);
     let unknown = last.json()["jobs"]["unknown"].as_u64().unwrap();
     assert_eq!(last.code, if unknown > 0 { 6 } else { 0 }, "{last}");

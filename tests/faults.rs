@@ -6,11 +6,10 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use std::time::Duration;
 
 use imgbatch::emulator::{Latency, Options};
-use support::{Scene, files, quick};
+use support::{Disk, Scene, files, quick};
 
 /// One submission on the wire at a time: the order of outcomes is certain.
 const ONE_BY_ONE: &str = "[run]\nposts = 1\n";
@@ -315,43 +314,6 @@ fn a_folder_that_can_not_be_written_is_an_error_that_names_it() {
     scene.finish(scene.spawn(command)).exits(2).says(&["can't use out/ledger.lock", "ermission denied"]);
     assert_eq!(scene.stats().creates_received, 0);
     fs::set_permissions(scene.out(), fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// A small disk, unmounted at the end.
-struct Disk(std::path::PathBuf);
-
-impl Disk {
-    /// `None` where this test may not mount.
-    #[expect(clippy::print_stderr, reason = "a proof that was skipped says so")]
-    fn mount(at: &std::path::Path, size: &str) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let option = format!("size={size}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(at).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(at.to_owned()));
-        }
-        eprintln!("SKIPPED: a full disk is not tested here, because mounting a tmpfs needs root");
-        None
-    }
-
-    /// Takes every free byte.
-    fn fill(&self) {
-        use std::io::Write;
-        let mut ballast = fs::OpenOptions::new().create(true).append(true).open(self.ballast()).unwrap();
-        for size in [1 << 20, 4096] {
-            while ballast.write_all(&vec![7; size]).is_ok() {}
-        }
-    }
-
-    fn ballast(&self) -> std::path::PathBuf {
-        self.0.join("ballast")
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 #[test]

@@ -164,3 +164,22 @@ fn an_error_in_a_transaction_leaves_nothing_behind() {
     assert!(failed.is_err());
     assert_eq!(store.view().totals().unwrap().sent, 0);
 }
+
+/// Killed while it makes its ledger, a run leaves a database without a table,
+/// or with all of them in the log: the next one goes on. A stranger's database
+/// is refused, also where its tables are in the log only.
+#[test]
+fn a_half_made_ledger_is_finished_and_a_strangers_is_refused() {
+    for (tables, ours) in [("", true), ("CREATE TABLE diary (day TEXT);", false)] {
+        let (home, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let db = rusqlite::Connection::open(home.path().join("ledger.db")).unwrap();
+        db.execute_batch(&format!("PRAGMA journal_mode = WAL; {tables}")).unwrap();
+        // As a kill leaves it: nothing is folded into the main file.
+        for file in ["ledger.db", "ledger.db-wal"] {
+            let _ = std::fs::copy(home.path().join(file), folder.path().join(file));
+        }
+        let identity = Identity { name: "test".into(), base_url: "test".into() };
+        let opened = Store::open(FolderLock::acquire(folder.path(), false).unwrap(), Some(&identity));
+        assert_eq!(opened.is_ok(), ours, "{tables}: {:?}", opened.err());
+    }
+}

@@ -107,12 +107,9 @@ impl Drop for Listener {
 /// body is read as anything.
 async fn hear(State(desk): State<Desk>, uri: Uri, body: Bytes) -> StatusCode {
     let Some((job, attempt)) = desk.addresses.find(uri.path()) else { return StatusCode::NOT_FOUND };
-    let Ok(Body { id, status }) = serde_json::from_slice(&body) else { return StatusCode::BAD_REQUEST };
-    if !is_word(&id) || !(status.is_empty() || is_word(&status)) {
-        return StatusCode::BAD_REQUEST;
-    }
+    let Some((task, status)) = named_task(&body) else { return StatusCode::BAD_REQUEST };
     let (stored, told) = oneshot::channel();
-    let call = Call { job, attempt, task: id, status, stored: Stored(stored) };
+    let call = Call { job, attempt, task, status, stored: Stored(stored) };
     if desk.calls.send(call).await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
@@ -120,6 +117,13 @@ async fn hear(State(desk): State<Desk>, uri: Uri, body: Bytes) -> StatusCode {
         Ok(()) => StatusCode::OK,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
+}
+
+/// Task and status that a callback's body names; `None` for any other body.
+#[must_use]
+pub fn named_task(body: &[u8]) -> Option<(String, String)> {
+    let Body { id, status } = serde_json::from_slice(body).ok()?;
+    (is_word(&id) && (status.is_empty() || is_word(&status))).then_some((id, status))
 }
 
 /// A word that can stand in a path, a ledger and a log.

@@ -9,4 +9,4 @@ mod addresses;
 mod listener;
 
 pub use addresses::Addresses;
-pub use listener::{Call, Listener, Stored};
+pub use listener::{Call, Listener, Stored, named_task};

@@ -30,7 +30,11 @@ pub(super) fn publish(
     relative: &Path,
 ) -> Result<(), FetchError> {
     let target = root.join(relative);
-    File::open(&temp).and_then(|file| file.sync_all()).map_err(FetchError::Disk)?;
+    crash_point!("picture-written");
+    if !sabotaged!("no-picture-sync") {
+        File::open(&temp).and_then(|file| file.sync_all()).map_err(FetchError::Disk)?;
+    }
+    crash_point!("picture-synced");
     if let Err(failed) = temp.persist_noclobber(&target) {
         if failed.error.kind() != io::ErrorKind::AlreadyExists {
             return Err(FetchError::Disk(failed.error));
@@ -40,5 +44,6 @@ pub(super) fn publish(
         }
         open(&target).and_then(|file| file.sync_all()).map_err(FetchError::Disk)?;
     }
+    crash_point!("picture-renamed");
     Ok(())
 }

@@ -271,6 +271,13 @@ mod tests {
     }
 
     #[test]
+    fn open_and_perhaps_paid_is_what_lies_between_the_intent_and_the_end() {
+        let open = State::ALL.map(State::may_be_paid_and_open);
+        // Pending, submitting, submitted, ready, unknown, failed, done.
+        assert_eq!(open, [false, true, true, true, true, false, false]);
+    }
+
+    #[test]
     fn numbers_round_trip() {
         for state in State::ALL {
             assert_eq!(State::from_number(state.number()), Some(state));

@@ -80,6 +80,7 @@ impl Store {
             )?
             .execute(params![intent.job, next.number(), attempt])?;
         self.remember_send(at, intent.remembered)?;
+        crash_point!("intent-uncommitted");
         Ok(Intended::Durable { attempt, key })
     }
 

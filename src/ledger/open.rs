@@ -101,12 +101,14 @@ pub(super) fn for_writing(folder: &Path) -> Result<Connection, LedgerError> {
     create_private(&path)?;
     let mut db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&db)?;
+    check_content(&db, &path)?;
     if on_network(folder) {
         tracing::warn!(folder = %folder.display(), "this looks like a network file system: the ledger is locked exclusively, and nothing can read it during a run");
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    db.pragma_update(None, "synchronous", "FULL")?;
+    let synchronous = if sabotaged!("normal-ledger-sync") { "NORMAL" } else { "FULL" };
+    db.pragma_update(None, "synchronous", synchronous)?;
     // Keeps what has to be replayed after a kill small.
     db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
@@ -144,7 +146,7 @@ fn prepare(db: &Connection) -> Result<(), LedgerError> {
 /// Reads identity and version from the file's first page, so that a foreign
 /// or newer file is not even opened by SQLite.
 fn check_header(path: &Path) -> Result<(), LedgerError> {
-    let mut header = [0; 100];
+    let mut header = [0; 108];
     match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -155,7 +157,10 @@ fn check_header(path: &Path) -> Result<(), LedgerError> {
         Err(source) => return Err(LedgerError::File { path: path.to_owned(), source }),
     }
     let number = |at: usize| i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    if !header.starts_with(b"SQLite format 3\0") || number(68) != APPLICATION_ID {
+    let sqlite = header.starts_with(b"SQLite format 3\0");
+    // Killed while it was made: a first page without a table; the rest may be in the log beside it.
+    let unfinished = number(68) == 0 && header[100] == 0x0d && header[103..105] == [0, 0];
+    if !sqlite || !(number(68) == APPLICATION_ID || unfinished) {
         return Err(LedgerError::NotALedger(path.to_owned()));
     }
     let found = number(60);
@@ -163,6 +168,13 @@ fn check_header(path: &Path) -> Result<(), LedgerError> {
         return Err(LedgerError::Newer { path: path.to_owned(), found, known: KNOWN_VERSION });
     }
     Ok(())
+}
+
+/// What the header left open: a log beside it may hold a stranger's tables.
+fn check_content(db: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let ours: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    if ours == APPLICATION_ID || tables == 0 { Ok(()) } else { Err(LedgerError::NotALedger(path.to_owned())) }
 }
 
 /// SQLite gives -wal and -shm the permissions of the database.

@@ -237,6 +237,7 @@ impl Store {
         if let Some(kind) = taken.via.decision() {
             self.decided(case.job, Some(case.attempt), kind, Some(&taken.task))?;
         }
+        crash_point!("answer-uncommitted");
         Ok(case.now(next))
     }
 

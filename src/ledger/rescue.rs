@@ -57,7 +57,9 @@ impl Rescue {
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&line)?;
-        file.sync_data()
+        file.sync_data()?;
+        crash_point!("answer-rescued");
+        Ok(())
     }
 
     /// Brings rescued ids into the ledger; returns how many.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::enrol::json;
 use super::{FolderLock, LedgerError, Rescue, Store, Totals, open, read};
-use crate::job::ContentHash;
+use crate::job::{ContentHash, State};
 
 /// What a folder belongs to. Another name or base URL is another run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,15 +124,17 @@ impl Store {
 
     /// Nobody knows what became of them: held, never sent again by themselves.
     fn hold_open_attempts(&self) -> Result<usize, LedgerError> {
+        let (state, outcome) =
+            if sabotaged!("resubmit") { (State::Pending, "released") } else { (State::Unknown, "unknown") };
         self.db.execute(
-            "UPDATE job SET state = 4 WHERE state = 1 AND EXISTS
+            "UPDATE job SET state = ?1 WHERE state = 1 AND EXISTS
                 (SELECT 1 FROM attempt WHERE attempt.id = job.attempt AND outcome = 'open')",
-            [],
+            [state.number()],
         )?;
         Ok(self.db.execute(
-            "UPDATE attempt SET outcome = 'unknown', why = 'the run ended before the answer was recorded'
+            "UPDATE attempt SET outcome = ?1, why = 'the run ended before the answer was recorded'
              WHERE outcome = 'open'",
-            [],
+            [outcome],
         )?)
     }
 

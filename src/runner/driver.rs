@@ -321,7 +321,8 @@ impl Driver {
     }
 
     fn start_submissions(&mut self) -> Option<Instant> {
-        while self.has_next() && self.has_room() {
+        while self.has_next() && self.has_room() && !(self.settings.exclusive_key && self.ladder.is_listing())
+        {
             match self.trust {
                 Trust::ProveAt(at) if at > Instant::now() => return Some(at),
                 Trust::ProveAt(_) => self.prove(),

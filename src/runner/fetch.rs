@@ -76,6 +76,7 @@ impl Shared {
             }
             Err(error) => return Fetched::Failed(error),
         };
+        crash_point!("picture-in-place");
         let saved = SavedPicture {
             number: picture.number,
             path: format!("{folder}/{}", saved.file.display()),
@@ -87,7 +88,10 @@ impl Shared {
         };
         let (job, attempt, outcome) = (picture.task.job, picture.task.attempt, Outcome::Saved(saved.clone()));
         match self.ledger.write(move |store| store.record(job, attempt, outcome)).await {
-            Ok(recorded) => Fetched::Saved { recorded, saved },
+            Ok(recorded) => {
+                crash_point!("picture-recorded");
+                Fetched::Saved { recorded, saved }
+            }
             Err(error) => Fetched::Broken(error),
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Ladder {
     doubted: Option<i64>,
     /// And once more at this time, where the run goes on that long.
     list_again: Option<Instant>,
+    /// The list is being read.
+    listing: bool,
     /// Steps of the ladder under way, submissions apart.
     climbing: usize,
 }
@@ -50,6 +52,12 @@ impl Ladder {
     /// Nothing that is free is left to try in this run.
     pub(super) fn is_done(&self) -> bool {
         !self.list && self.climbing == 0 && self.adopt.is_empty()
+    }
+
+    /// The list is being read: a submission now would be one more that may
+    /// have made what it shows.
+    pub(super) fn is_listing(&self) -> bool {
+        self.listing
     }
 
     /// The attempt is still in doubt.
@@ -121,6 +129,7 @@ impl Driver {
         let unknown = self.ladder.unknown.values().map(|held| held.intent_at);
         let Some(since) = unknown.chain(self.ladder.doubted.take()).min() else { return };
         self.ladder.climbing += 1;
+        self.ladder.listing = true;
         let jobs = self.ladder.unknown.values().map(|held| (held.attempt, held.job)).collect();
         let (shared, exclusive) = (Arc::clone(&self.shared), self.settings.exclusive_key);
         self.steps
@@ -166,6 +175,7 @@ impl Driver {
 
     pub(super) fn on_listed(&mut self, listed: Result<Listing, NoListing>) {
         self.ladder.climbing -= 1;
+        self.ladder.listing = false;
         match listed {
             Ok(listing) => {
                 if let Some(why) = listing.betrayed {
@@ -269,6 +279,7 @@ impl Driver {
         let (shared, named) = (Arc::clone(&self.shared), task.clone());
         self.steps.push(Box::pin(async move {
             let written = shared.ledger.write(move |store| store.called_back(attempt, &named, &status)).await;
+            crash_point!("callback-stored");
             if written.is_ok() {
                 stored.yes();
             }

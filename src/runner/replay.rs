@@ -60,8 +60,11 @@ impl Shared {
             Ok(None) => return Replayed::Over,
             Err(error) => return Replayed::Settled(Submitted::Broken(error)),
         };
+        crash_point!("replay-committed");
         self.sending(slot, Instant::now());
-        match self.client.submit(Bytes::from(body), &key).await {
+        let answer = self.client.submit(Bytes::from(body), &key).await;
+        crash_point!("replay-in-memory");
+        match answer {
             Submission::Accepted(accepted) => {
                 let via = if accepted.replayed { Via::Replay } else { Via::FreshReplay };
                 let mut meaning = Meaning::of(Submission::Accepted(accepted));

@@ -156,11 +156,13 @@ impl Shared {
             Ok(Intended::Refused(money)) => return Submitted::NoMoney(money),
             Err(error) => return Submitted::Broken(error),
         };
+        crash_point!("intent-committed");
         if let Some(token) = &order.token {
             self.expect_call(token, order.pending.job, attempt);
         }
         self.sending(slot, Instant::now());
         let submission = self.client.submit(order.body.clone(), &key).await;
+        crash_point!("answer-in-memory");
         let meaning = Meaning::of(submission);
         self.settle(order.pending.job, attempt, meaning).await
     }
@@ -183,6 +185,7 @@ impl Shared {
                 Ok(Recorded { before, ..store.record(job, attempt, done)? })
             })
             .await;
+        crash_point!("answer-committed");
         match (recorded, outcome, then) {
             (Ok(recorded), Outcome::Accepted(taken), _) if recorded.state == State::Unknown => {
                 let why = format!("the answer names task {}, which belongs to another job", taken.task);

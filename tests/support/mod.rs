@@ -171,6 +171,30 @@ impl Scene {
         done
     }
 
+    /// Starts this run again and again and kills it at random moments below
+    /// `longest` milliseconds, until `kills` have struck or the work is done.
+    pub fn kill_at_random(
+        &self,
+        run: impl Fn() -> Command,
+        kills: usize,
+        random: &mut fastrand::Rng,
+        longest: u64,
+    ) -> usize {
+        for struck in 0..kills {
+            let mut running = self.spawn(run());
+            for _ in 0..random.u64(20..longest) {
+                std::thread::sleep(Duration::from_millis(1));
+                if running.is_over() {
+                    self.finish(running);
+                    return struck;
+                }
+            }
+            running.signal("KILL");
+            assert!([0, 6, -9].contains(&self.finish(running).code));
+        }
+        kills
+    }
+
     /// Waits until the emulator's figures are so.
     #[track_caller]
     pub fn until(&self, what: &str, holds: impl Fn(&Stats) -> bool) {
@@ -288,6 +312,42 @@ impl Drop for Scene {
         // Requests that hang are nobody's concern any more.
         let spare = tokio::runtime::Builder::new_current_thread().build().unwrap();
         std::mem::replace(&mut self.runtime, spare).shutdown_background();
+    }
+}
+
+/// A small disk, unmounted at the end.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    /// `None` where this test may not mount.
+    #[expect(clippy::print_stderr, reason = "a proof that was skipped says so")]
+    pub fn mount(at: &Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let option = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(at).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        eprintln!("SKIPPED: a full disk is not tested here, because mounting a tmpfs needs root");
+        None
+    }
+
+    /// Takes every free byte.
+    pub fn fill(&self) {
+        let mut ballast = fs::OpenOptions::new().create(true).append(true).open(self.ballast()).unwrap();
+        for size in [1 << 20, 4096] {
+            while ballast.write_all(&vec![7; size]).is_ok() {}
+        }
+    }
+
+    pub fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 

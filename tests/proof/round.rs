@@ -1,0 +1,32 @@
+//! What one round of a method came to, as a line for `tests/soak.sh`.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::support::sized;
+
+/// The round's seed; the soak gives every round a new one.
+pub(crate) fn seed() -> u64 {
+    sized("IMGBATCH_TEST_SEED", 1) as u64
+}
+
+/// Appends `figures` to the soak's results, where there is one.
+pub(crate) fn record(method: &str, figures: Value) {
+    let Some(file) = std::env::var_os("IMGBATCH_TEST_RESULTS") else { return };
+    let line = json!({
+        "method": method,
+        "at": jiff::Timestamp::now().to_string(),
+        "seed": seed(),
+        "held": true,
+        "figures": figures,
+    });
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    writeln!(file, "{line}").unwrap();
+}
+
+/// A proof that can't be given on this machine says so.
+#[expect(clippy::print_stderr, reason = "a proof that was skipped says so")]
+pub(crate) fn skip(what: &str, why: &str) {
+    eprintln!("SKIPPED: {what}: {why}");
+}
