@@ -158,6 +158,6 @@ mod tests {
         totals.jobs.succeeded = 7;
         totals.jobs.failed = 1;
         totals.jobs.in_flight = 4;
-        assert_eq!(line(&totals), "[8/12] 1 failed, 4 in flight, 7 pictures, 0 credits used\n");
+        assert_eq!(line(&totals), "[8/12] 1 failed, 4 in flight, 7 pictures, 0.00 credits used\n");
     }
 }
