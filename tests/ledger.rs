@@ -35,13 +35,21 @@ fn with_job(n: u32) -> (TempDir, Store) {
 }
 
 fn intent(budget: Option<Credits>) -> Intent {
-    Intent { job: 1, key: "key".into(), body: b"{}".to_vec(), remembered: 20, token: None, budget }
+    Intent {
+        job: 1,
+        key: "key".into(),
+        body: b"{}".to_vec(),
+        remembered: 20,
+        token: None,
+        budget,
+        booked: None,
+    }
 }
 
 fn intend(store: &Store) -> i64 {
     match store.intend(&intent(None)).unwrap() {
         Intended::Durable { attempt, .. } => attempt,
-        Intended::Refused(money) => panic!("{money:?}"),
+        refused => panic!("{refused:?}"),
     }
 }
 

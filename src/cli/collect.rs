@@ -10,7 +10,8 @@ use super::emulate::EmulateArgs;
 use super::exit::Exit;
 use super::settings::{self, PaceArgs};
 use super::summary::shell_word;
-use super::{Global, Usage};
+use super::{Global, Usage, purse};
+use crate::account::Limits;
 use crate::enrol::{Only, Selection};
 use crate::ledger::{FolderLock, LedgerError, Store};
 use crate::manifest::Run;
@@ -74,8 +75,9 @@ impl FromLedger<'_> {
         };
         let emulator = self.emulate.options()?;
         let resume = format!("imgbatch collect {}", shell_word(&self.out.display().to_string()));
+        let purse = purse::open(Limits::default(), provider.is_emulator())?;
         let (provider, json) = (&provider, self.json);
-        Drive { store, start, provider, key, emulator, settings, global, json, resume }.execute()
+        Drive { store, start, provider, key, emulator, settings, purse, global, json, resume }.execute()
     }
 
     fn prepare(&self, store: &Store) -> anyhow::Result<(Provider, SecretString, Settings)> {

@@ -16,7 +16,7 @@ use crate::emulator;
 use crate::events::Snapshot;
 use crate::job::State;
 use crate::ledger::{Filter, Ledger, Rescue, Start, Store};
-use crate::runner::{self, Ended, Settings, Setup};
+use crate::runner::{self, Ended, Purse, Settings, Setup};
 
 /// A run that is ready to start.
 pub(super) struct Drive<'a> {
@@ -26,6 +26,7 @@ pub(super) struct Drive<'a> {
     pub(super) key: SecretString,
     pub(super) emulator: emulator::Options,
     pub(super) settings: Settings,
+    pub(super) purse: Option<Purse>,
     pub(super) global: &'a Global,
     pub(super) json: bool,
     /// The command that goes on where this one stops.
@@ -48,6 +49,9 @@ impl Drive<'_> {
         let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as i64;
         let reconciled = runner::reconcile(&self.store, self.start.unclean, now_ms)?;
         tell_reconciled(reconciled);
+        if let Some(purse) = &self.purse {
+            purse.begin(&self.store)?;
+        }
         let filter = self.settings.submit.clone();
         let limited = self.settings.limit.is_some();
         let folder = self.store.folder().to_owned();
@@ -81,6 +85,7 @@ impl Drive<'_> {
             snapshot,
             ages,
             stop,
+            purse: self.purse,
             callbacks,
         });
         let ended = tokio::select! {

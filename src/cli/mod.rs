@@ -17,6 +17,7 @@ mod plan;
 mod plan_text;
 mod probe;
 mod prove;
+mod purse;
 mod resolve;
 mod run;
 mod rungs;

@@ -10,7 +10,8 @@ use super::exit::Exit;
 use super::plan_text::{self, Lines, Outlook, Page, free_bytes};
 use super::settings::{self, PaceArgs, SelectArgs};
 use super::summary::shell_word;
-use super::{Global, Usage, note, source};
+use super::{Global, Usage, note, purse, source};
+use crate::account::Limits;
 use crate::enrol::{Comparison, Only, Problem, Selection, enrol};
 use crate::job::ContentHash;
 use crate::ledger::{FolderLock, Identity, Purchase, Store};
@@ -65,6 +66,8 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     let settings =
         settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, mode == Mode::Run)?;
     let settings = provider.resolving(settings);
+    let limits = settings::limits(&args.pace, &plan.manifest().budget, plan.prices())?;
+    let purse = purse::open(limits, provider.is_emulator())?;
     // Whatever is wrong with the manifest is said before a folder is made.
     let digest = plan.digest()?;
     let lock = FolderLock::acquire(&out, args.wait)?;
@@ -72,8 +75,16 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     let (store, start) = Store::open(lock, Some(&identity))?;
     store.set_provider(&serde_json::to_string(&provider)?)?;
     let (plan, provider, selection) = (&plan, &provider, &selection);
-    let mut intake =
-        Intake { plan, provider, selection, settings: &settings, args, global, lines: Lines::default() };
+    let mut intake = Intake {
+        plan,
+        provider,
+        selection,
+        settings: &settings,
+        limits,
+        args,
+        global,
+        lines: Lines::default(),
+    };
     match intake.enrol(&store, digest) {
         Ok(true) => {}
         Ok(false) => {
@@ -88,7 +99,8 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
     }
     let resume = resume_command();
     let emulator = args.emulate.options()?;
-    let drive = Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume };
+    let drive =
+        Drive { store, start, provider, key, emulator, settings, purse, global, json: args.json, resume };
     drive.execute()
 }
 
@@ -98,6 +110,7 @@ struct Intake<'a> {
     provider: &'a Provider,
     selection: &'a Selection,
     settings: &'a Settings,
+    limits: Limits,
     args: &'a Args,
     global: &'a Global,
     /// For the screen before a question.
@@ -183,7 +196,7 @@ impl Intake<'_> {
             usd,
             changed: if self.selection.takes(Only::Changed) { changed } else { 0 },
             yes: self.args.yes,
-            budget: self.settings.budget.is_some(),
+            budget: self.settings.budget.is_some() || !self.limits.is_empty(),
             emulated: self.provider.is_emulator(),
             terminal: is_terminal(),
         };
