@@ -77,7 +77,8 @@ impl FromLedger<'_> {
         let resume = format!("imgbatch collect {}", shell_word(&self.out.display().to_string()));
         let purse = purse::open(Limits::default(), provider.is_emulator())?;
         let (provider, json) = (&provider, self.json);
-        Drive { store, start, provider, key, emulator, settings, purse, global, json, resume }.execute()
+        Drive { store, start, provider, key, emulator, settings, purse, global, json, saved: None, resume }
+            .execute()
     }
 
     fn prepare(&self, store: &Store) -> anyhow::Result<(Provider, SecretString, Settings)> {

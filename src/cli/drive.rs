@@ -14,7 +14,7 @@ use super::{Global, note, print};
 use crate::api::Client;
 use crate::emulator;
 use crate::events::Snapshot;
-use crate::job::State;
+use crate::job::{Credits, State};
 use crate::ledger::{Filter, Ledger, Rescue, Start, Store};
 use crate::runner::{self, Ended, Purse, Settings, Setup};
 
@@ -29,6 +29,8 @@ pub(super) struct Drive<'a> {
     pub(super) purse: Option<Purse>,
     pub(super) global: &'a Global,
     pub(super) json: bool,
+    /// What the jobs that are done have cost, where this run would have bought them.
+    pub(super) saved: Option<Credits>,
     /// The command that goes on where this one stops.
     pub(super) resume: String,
 }
@@ -102,7 +104,8 @@ impl Drive<'_> {
         if let Some(emulator) = connection.emulator {
             emulator.stop().await;
         }
-        finish(store, ended, filter.as_ref(), limited, self.json, &self.resume)
+        let reading = Reading { filter: filter.as_ref(), limited, saved: self.saved, json: self.json };
+        finish(store, ended, &reading, &self.resume)
     }
 }
 
@@ -138,15 +141,17 @@ async fn consult_balance(
     Ok(())
 }
 
-/// Closes the ledger and prints what came out.
-fn finish(
-    store: Store,
-    ended: Ended,
-    filter: Option<&Filter>,
+/// How an ended run is told.
+struct Reading<'a> {
+    filter: Option<&'a Filter>,
     limited: bool,
+    saved: Option<Credits>,
     json: bool,
-    resume: &str,
-) -> anyhow::Result<Exit> {
+}
+
+/// Closes the ledger and prints what came out.
+fn finish(store: Store, ended: Ended, reading: &Reading<'_>, resume: &str) -> anyhow::Result<Exit> {
+    let Reading { filter, limited, saved, json } = *reading;
     let view = store.view();
     let totals = store.totals()?;
     let cut_short = ended.halted.is_some() || ended.interrupted || ended.broken.is_some();
@@ -159,6 +164,7 @@ fn finish(
     let exit = of_run(Some(&ended), &remains);
     let mut summary = Summary::of(view, &totals, store.folder(), exit)?;
     summary.count_submissions(&ended);
+    summary.count_reuse(saved);
     let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
     if let Some(error) = ended.broken {
         let error = anyhow::Error::new(error);

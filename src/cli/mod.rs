@@ -2,6 +2,7 @@
 //! library, its result becomes text or JSON, and an exit code.
 
 mod ask;
+mod by;
 mod check;
 mod collect;
 mod connect;

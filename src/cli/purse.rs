@@ -22,11 +22,11 @@ pub(super) fn open(limits: Limits, emulated: bool) -> anyhow::Result<Option<Purs
         })
     } else {
         let opened = folder.ok_or(AccountError::Nowhere).and_then(|folder| Account::open(&folder));
-        Some(opened.map_err(|error| refusal(error.into()))?)
+        Some(opened.map_err(|error| refusal(&error.into()))?)
     };
     Ok(account.map(|account| Purse::new(account, limits, TimeZone::system())))
 }
 
-fn refusal(error: anyhow::Error) -> anyhow::Error {
+fn refusal(error: &anyhow::Error) -> anyhow::Error {
     Usage::error(format!("a budget of the day or the month can't hold without the state folder: {error:#}"))
 }

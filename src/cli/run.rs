@@ -97,10 +97,11 @@ pub(super) fn execute(args: &Args, global: &Global, mode: Mode) -> anyhow::Resul
             return Err(error);
         }
     }
+    let saved = Some(store.view().owned(selection.select.as_deref())?);
     let resume = resume_command();
     let emulator = args.emulate.options()?;
-    let drive =
-        Drive { store, start, provider, key, emulator, settings, purse, global, json: args.json, resume };
+    let json = args.json;
+    let drive = Drive { store, start, provider, key, emulator, settings, purse, global, json, saved, resume };
     drive.execute()
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::by::By;
 use super::exit::{Exit, Remains, of_run};
 use super::print;
 use super::summary::{Summary, shell_word};
@@ -12,6 +13,9 @@ use crate::ledger::Reader;
 pub(super) struct Args {
     /// The output folder of a run.
     out: PathBuf,
+    /// Tell the figures apart by a column: one of `meta`, or an axis.
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
     /// Print one JSON document on standard output.
     #[arg(long)]
     pub(super) json: bool,
@@ -22,7 +26,9 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     let view = reader.view();
     let totals = view.totals()?;
     let exit = of_run(None, &Remains::of(&totals));
-    let summary = Summary::of(view, &totals, &args.out, exit)?;
+    let by = args.by.as_deref().map(|column| By::of(view, column)).transpose()?;
+    let mut summary = Summary::of(view, &totals, &args.out, exit)?;
+    summary.tell_apart(by);
     let resume = format!(
         "imgbatch run MANIFEST --out {0}    # or: imgbatch collect {0}",
         shell_word(&args.out.display().to_string())
