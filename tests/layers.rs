@@ -26,7 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Of `download` only how a file is verified.
     ("check", &["ledger", "job", "download"]),
     // Of `manifest` only the units: rates, limits, numbers at once.
-    ("runner", &["api", "callback", "pacer", "download", "ledger", "events", "job", "manifest"]),
+    ("runner", &["account", "api", "callback", "pacer", "download", "ledger", "events", "job", "manifest"]),
     ("gallery", &["ledger", "job"]),
     (
         "cli",

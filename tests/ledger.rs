@@ -35,13 +35,21 @@ fn with_job(n: u32) -> (TempDir, Store) {
 }
 
 fn intent(budget: Option<Credits>) -> Intent {
-    Intent { job: 1, key: "key".into(), body: b"{}".to_vec(), remembered: 20, token: None, budget }
+    Intent {
+        job: 1,
+        key: "key".into(),
+        body: b"{}".to_vec(),
+        remembered: 20,
+        token: None,
+        budget,
+        booked: None,
+    }
 }
 
 fn intend(store: &Store) -> i64 {
     match store.intend(&intent(None)).unwrap() {
         Intended::Durable { attempt, .. } => attempt,
-        Intended::Refused(money) => panic!("{money:?}"),
+        refused => panic!("{refused:?}"),
     }
 }
 
@@ -182,4 +190,37 @@ fn a_half_made_ledger_is_finished_and_a_strangers_is_refused() {
         let opened = Store::open(FolderLock::acquire(folder.path(), false).unwrap(), Some(&identity));
         assert_eq!(opened.is_ok(), ours, "{tables}: {:?}", opened.err());
     }
+}
+
+#[test]
+fn a_figure_above_the_estimate_raises_its_kind_and_is_told_once() {
+    let (folder, store) = with_job(1);
+    let attempt = intend(&store);
+    let estimate = store.view().committed().unwrap();
+    let quoted = |store: &Store| store.quote(1, b"{}", "key").unwrap().amount.unwrap();
+    let reserved = |times| Taken { reserved: Some(estimate.times(times)), ..taken() };
+    let raise = store.record(1, attempt, Outcome::Accepted(reserved(3))).unwrap().raise.unwrap();
+    assert_eq!((raise.estimate, raise.proven), (estimate, estimate.times(3)));
+    assert_eq!(quoted(&store), estimate.times(3));
+    // A smaller figure takes nothing back, and says nothing.
+    let done = Outcome::Completed { links: vec![], used: Some(estimate.times(2)), expires_at: 1 };
+    assert_eq!(store.record(1, attempt, done).unwrap().raise, None);
+    drop(store);
+    assert_eq!(quoted(&open(&folder)), estimate.times(3));
+}
+
+#[test]
+fn an_intent_that_became_dearer_than_its_booking_is_not_written() {
+    let (_folder, store) = with_job(1);
+    let quote = store.quote(1, b"{}", "key").unwrap().amount.unwrap();
+    let booked = |credits| Intent { booked: Some(credits), ..intent(None) };
+    assert_eq!(store.intend(&booked(quote - Credits::from_micro(1))).unwrap(), Intended::Dearer);
+    assert_eq!(store.view().tally().unwrap().pending, 1);
+    assert!(matches!(store.intend(&booked(quote)).unwrap(), Intended::Durable { attempt: 1, .. }));
+    assert_eq!(store.unbooked().unwrap(), []);
+    store.record(1, 1, Outcome::Refused(Answer::default())).unwrap();
+    let news = store.unbooked().unwrap();
+    assert_eq!((news.len(), news[0].cost), (1, Credits::ZERO));
+    store.set_booked(&news).unwrap();
+    assert_eq!(store.unbooked().unwrap(), []);
 }

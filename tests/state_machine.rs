@@ -245,7 +245,8 @@ fn say(
     match step {
         Step::Intend => {
             let body = format!("{{\"model\":\"gpt-image-2\",\"job\":{seq}}}").into_bytes();
-            let intent = Intent { job: seq, key: task, body, remembered: 20, token: None, budget: None };
+            let intent =
+                Intent { job: seq, key: task, body, remembered: 20, token: None, budget: None, booked: None };
             let intended = store.intend(&intent)?;
             assert!(matches!(intended, Intended::Durable { .. }));
             Ok(())

@@ -44,7 +44,7 @@ fn finish(store: &Store, pending: &Pending, now: i64) -> anyhow::Result<()> {
     let key = format!("imgbatch-{:032x}", fastrand::u128(..));
     let body = serde_json::to_vec(&pending.request)?;
     let Intended::Durable { attempt, .. } =
-        store.intend(&Intent { job, key, body, remembered: 20, token: None, budget: None })?
+        store.intend(&Intent { job, key, body, remembered: 20, token: None, budget: None, booked: None })?
     else {
         bail!("no money without a budget");
     };

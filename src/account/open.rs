@@ -12,7 +12,7 @@ use super::AccountError;
 const FILE_NAME: &str = "account.db";
 
 /// One entry a version, applied in order.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The open database.
 #[derive(Debug)]

@@ -11,7 +11,8 @@ use super::exit::Exit;
 use super::notify::{Notice, NotifyArgs};
 use super::settings::{self, PaceArgs};
 use super::summary::shell_word;
-use super::{Global, Usage};
+use super::{Global, Usage, purse};
+use crate::account::Limits;
 use crate::enrol::{Only, Selection};
 use crate::ledger::{FolderLock, LedgerError, Store};
 use crate::manifest::Run;
@@ -79,8 +80,23 @@ impl FromLedger<'_> {
         };
         let emulator = self.emulate.options()?;
         let resume = format!("imgbatch collect {}", shell_word(&self.out.display().to_string()));
+        let purse = purse::open(Limits::default(), provider.is_emulator())?;
         let (provider, json) = (&provider, self.json);
-        Drive { store, start, provider, key, emulator, settings, global, json, resume, notice }.execute()
+        Drive {
+            store,
+            start,
+            provider,
+            key,
+            emulator,
+            settings,
+            purse,
+            global,
+            json,
+            saved: None,
+            resume,
+            notice,
+        }
+        .execute()
     }
 
     fn prepare(

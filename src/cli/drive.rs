@@ -15,9 +15,9 @@ use super::{Global, note, print};
 use crate::api::Client;
 use crate::emulator;
 use crate::events::Snapshot;
-use crate::job::State;
+use crate::job::{Credits, State};
 use crate::ledger::{Filter, Ledger, Rescue, Start, Store};
-use crate::runner::{self, Ended, Settings, Setup};
+use crate::runner::{self, Ended, Purse, Settings, Setup};
 
 /// A run that is ready to start.
 pub(super) struct Drive<'a> {
@@ -27,8 +27,11 @@ pub(super) struct Drive<'a> {
     pub(super) key: SecretString,
     pub(super) emulator: emulator::Options,
     pub(super) settings: Settings,
+    pub(super) purse: Option<Purse>,
     pub(super) global: &'a Global,
     pub(super) json: bool,
+    /// What the jobs that are done have cost, where this run would have bought them.
+    pub(super) saved: Option<Credits>,
     /// The command that goes on where this one stops.
     pub(super) resume: String,
     /// Gets the summary.
@@ -51,6 +54,9 @@ impl Drive<'_> {
         let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as i64;
         let reconciled = runner::reconcile(&self.store, self.start.unclean, now_ms)?;
         tell_reconciled(reconciled);
+        if let Some(purse) = &self.purse {
+            purse.begin(&self.store)?;
+        }
         let filter = self.settings.submit.clone();
         let limited = self.settings.limit.is_some();
         let folder = self.store.folder().to_owned();
@@ -84,6 +90,7 @@ impl Drive<'_> {
             snapshot,
             ages,
             stop,
+            purse: self.purse,
             callbacks,
         });
         let ended = tokio::select! {
@@ -100,7 +107,8 @@ impl Drive<'_> {
         if let Some(emulator) = connection.emulator {
             emulator.stop().await;
         }
-        finish(store, ended, filter.as_ref(), limited, self.json, &self.resume, self.notice)
+        let reading = Reading { filter: filter.as_ref(), limited, saved: self.saved, json: self.json };
+        finish(store, ended, &reading, &self.resume, self.notice)
     }
 }
 
@@ -136,16 +144,23 @@ async fn consult_balance(
     Ok(())
 }
 
+/// How an ended run is told.
+struct Reading<'a> {
+    filter: Option<&'a Filter>,
+    limited: bool,
+    saved: Option<Credits>,
+    json: bool,
+}
+
 /// Closes the ledger and prints what came out.
 fn finish(
     store: Store,
     ended: Ended,
-    filter: Option<&Filter>,
-    limited: bool,
-    json: bool,
+    reading: &Reading<'_>,
     resume: &str,
     notice: &mut Notice,
 ) -> anyhow::Result<Exit> {
+    let Reading { filter, limited, saved, json } = *reading;
     let view = store.view();
     let totals = store.totals()?;
     let cut_short = ended.halted.is_some() || ended.interrupted || ended.broken.is_some();
@@ -158,6 +173,7 @@ fn finish(
     let exit = of_run(Some(&ended), &remains);
     let mut summary = Summary::of(view, &totals, store.folder(), exit)?;
     summary.count_submissions(&ended);
+    summary.count_reuse(saved);
     notice.interrupted = ended.interrupted;
     notice.summary = Some(summary.json()?);
     let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };

@@ -70,6 +70,9 @@ pub(super) struct Args {
     /// Credits of the account; without it they never end.
     #[arg(long, value_name = "CREDITS")]
     balance: Option<f64>,
+    /// Charge every price so many times.
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    price_factor: f64,
     /// What a repeated Idempotency-Key does: honoured, ignored or conflict.
     #[arg(long, value_name = "POLICY")]
     idempotency: Option<String>,
@@ -144,6 +147,7 @@ fn options(args: &Args) -> anyhow::Result<Options> {
         create_latency: time(args.create_latency),
         keys: (!args.keys.is_empty()).then(|| args.keys.clone()),
         balance: args.balance,
+        price_factor: args.price_factor,
         balance_lag: time(args.balance_lag),
         batch: !args.no_batch,
         list: !args.no_list,

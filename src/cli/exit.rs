@@ -140,6 +140,8 @@ fn of_halt(halt: &Halt) -> Exit {
         Halt::Unknowns(_) => Exit::Attention,
         Halt::Disk(_) => Exit::Incomplete,
         Halt::Budget { .. }
+        | Halt::Limit(_)
+        | Halt::Account(_)
         | Halt::Unpriced { .. }
         | Halt::Balance(_)
         | Halt::Key(_)

@@ -2,6 +2,7 @@
 //! library, its result becomes text or JSON, and an exit code.
 
 mod ask;
+mod by;
 mod check;
 mod collect;
 mod completions;
@@ -21,6 +22,7 @@ mod plan;
 mod plan_text;
 mod probe;
 mod prove;
+mod purse;
 mod resolve;
 mod run;
 mod rungs;

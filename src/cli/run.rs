@@ -13,7 +13,8 @@ use super::notify::{Notice, NotifyArgs, Show};
 use super::plan_text::{self, Lines, Outlook, Page, free_bytes};
 use super::settings::{self, PaceArgs, SelectArgs};
 use super::summary::shell_word;
-use super::{Global, Usage, note, source};
+use super::{Global, Usage, note, purse, source};
+use crate::account::Limits;
 use crate::enrol::{Comparison, Only, Problem, Selection, enrol};
 use crate::job::ContentHash;
 use crate::ledger::{FolderLock, Identity, Purchase, Store};
@@ -80,6 +81,8 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
     let settings =
         settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, mode == Mode::Run)?;
     let settings = provider.resolving(settings);
+    let limits = settings::limits(&args.pace, &plan.manifest().budget, plan.prices())?;
+    let purse = purse::open(limits, provider.is_emulator())?;
     // Whatever is wrong with the manifest is said before a folder is made.
     let digest = plan.digest()?;
     let lock = FolderLock::acquire(&out, args.wait)?;
@@ -96,8 +99,16 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
         notice.show = if global.quiet && !args.json { Show::Trouble } else { Show::Everything };
     }
     let (plan, provider, selection) = (&plan, &provider, &selection);
-    let mut intake =
-        Intake { plan, provider, selection, settings: &settings, args, global, lines: Lines::default() };
+    let mut intake = Intake {
+        plan,
+        provider,
+        selection,
+        settings: &settings,
+        limits,
+        args,
+        global,
+        lines: Lines::default(),
+    };
     match intake.enrol(&store, digest) {
         Ok(true) => {}
         Ok(false) => {
@@ -110,10 +121,12 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
             return Err(error);
         }
     }
+    let saved = Some(store.view().owned(selection.select.as_deref())?);
     let resume = resume_command(dated.as_ref());
     let emulator = args.emulate.options()?;
+    let json = args.json;
     let drive =
-        Drive { store, start, provider, key, emulator, settings, global, json: args.json, resume, notice };
+        Drive { store, start, provider, key, emulator, settings, purse, global, json, saved, resume, notice };
     drive.execute()
 }
 
@@ -123,6 +136,7 @@ struct Intake<'a> {
     provider: &'a Provider,
     selection: &'a Selection,
     settings: &'a Settings,
+    limits: Limits,
     args: &'a Args,
     global: &'a Global,
     /// For the screen before a question.
@@ -208,7 +222,7 @@ impl Intake<'_> {
             usd,
             changed: if self.selection.takes(Only::Changed) { changed } else { 0 },
             yes: self.args.yes,
-            budget: self.settings.budget.is_some(),
+            budget: self.settings.budget.is_some() || !self.limits.is_empty(),
             emulated: self.provider.is_emulator(),
             terminal: is_terminal(),
         };

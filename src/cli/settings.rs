@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use super::Usage;
 use super::until::Until;
+use crate::account;
 use crate::enrol::{Only, Selection};
 use crate::job::Credits;
-use crate::manifest::Run;
 use crate::manifest::units::{Budget, Period, Rate, StopAfter};
+use crate::manifest::{Run, Spending};
 use crate::model::Prices;
 use crate::pacer::Limits;
 use crate::runner::Settings;
@@ -50,6 +51,12 @@ pub(super) struct PaceArgs {
     /// The most that all runs of this folder may spend: "25 USD" or "1700 credits".
     #[arg(long, env = "IMGBATCH_BUDGET", value_name = "AMOUNT")]
     pub(super) budget: Option<Budget>,
+    /// The most that all runs of yours may spend in a day, in all folders.
+    #[arg(long, env = "IMGBATCH_DAY_BUDGET", value_name = "AMOUNT")]
+    day_budget: Option<Budget>,
+    /// The most that all runs of yours may spend in a month, in all folders.
+    #[arg(long, env = "IMGBATCH_MONTH_BUDGET", value_name = "AMOUNT")]
+    month_budget: Option<Budget>,
     /// Pause when so many jobs failed: "10 failed" or "20% failed".
     #[arg(long, env = "IMGBATCH_STOP_AFTER", value_name = "LIMIT")]
     stop_after: Option<StopAfter>,
@@ -101,6 +108,17 @@ pub(super) fn resolve(
         deadline: pace.deadline()?,
         replays: false,
         exclusive_key: false,
+    })
+}
+
+/// What all runs of the user together may spend.
+pub(super) fn limits(pace: &PaceArgs, budget: &Spending, prices: &Prices) -> anyhow::Result<account::Limits> {
+    let amount = |flag: Option<Budget>, named: Option<Budget>| {
+        flag.or(named).map(|budget| credits(budget, prices)).transpose()
+    };
+    Ok(account::Limits {
+        day: amount(pace.day_budget, budget.day)?,
+        month: amount(pace.month_budget, budget.month)?,
     })
 }
 

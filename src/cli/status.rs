@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::by::By;
 use super::exit::{Exit, Remains, of_run};
 use super::print;
 use super::summary::{Summary, shell_word};
@@ -16,6 +17,9 @@ pub(super) struct Args {
     /// Look again every second until the run ends.
     #[arg(long)]
     watch: bool,
+    /// Tell the figures apart by a column: one of `meta`, or an axis.
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
     /// Print one JSON document on standard output.
     #[arg(long)]
     pub(super) json: bool,
@@ -40,6 +44,8 @@ fn look(args: &Args, reader: &Reader) -> anyhow::Result<Look> {
     let view = reader.view();
     let totals = view.totals()?;
     let exit = of_run(None, &Remains::of(&totals));
-    let summary = Summary::of(view, &totals, &args.out, exit)?;
+    let by = args.by.as_deref().map(|column| By::of(view, column)).transpose()?;
+    let mut summary = Summary::of(view, &totals, &args.out, exit)?;
+    summary.tell_apart(by);
     Ok(Look { totals, summary, exit })
 }

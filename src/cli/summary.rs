@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::by::By;
 use super::exit::{Exit, Remains};
 use super::rungs::Rungs;
 use crate::events::{bytes, duration, printable};
@@ -38,6 +39,8 @@ pub(super) struct Summary {
     possibly_billed_twice: Vec<Twice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     balance_evidence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<By>,
     #[serde(skip)]
     held: Vec<UnknownRow>,
     #[serde(skip)]
@@ -59,6 +62,9 @@ struct Cost {
     reserved_credits: Credits,
     used_credits: Credits,
     at_risk_credits: Credits,
+    /// What the jobs that were done before this run have cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved_credits: Option<Credits>,
 }
 
 #[derive(Debug, Serialize)]
@@ -143,6 +149,7 @@ impl Summary {
                 reserved_credits: totals.reserved,
                 used_credits: totals.used,
                 at_risk_credits: totals.at_risk,
+                saved_credits: None,
             },
             submissions: Submissions {
                 sent: totals.sent,
@@ -155,6 +162,7 @@ impl Summary {
                 .map(|row| Twice { id: row.id, at_risk_credits: row.at_risk })
                 .collect(),
             balance_evidence: view.balance_evidence()?.filter(|_| !held.is_empty()),
+            by: None,
             held,
             rungs,
         })
@@ -164,6 +172,16 @@ impl Summary {
     pub(super) fn count_submissions(&mut self, ended: &Ended) {
         self.submissions =
             Submissions { sent: ended.sent, accepted: ended.accepted, throttled: ended.throttled };
+    }
+
+    /// Says what this run had not to buy again.
+    pub(super) fn count_reuse(&mut self, saved: Option<Credits>) {
+        self.cost.saved_credits = saved;
+    }
+
+    /// Tells the figures apart by a column.
+    pub(super) fn tell_apart(&mut self, by: Option<By>) {
+        self.by = by;
     }
 
     pub(super) fn json(&self) -> serde_json::Result<String> {
@@ -190,6 +208,9 @@ impl Summary {
         let _ = writeln!(text, "  cost      {}", self.cost());
         self.list_failures(&mut text);
         self.list_unknown(&mut text);
+        if let Some(by) = &self.by {
+            text.push_str(&by.text());
+        }
         self.say_next(&mut text, ended, resume);
         text
     }
@@ -211,7 +232,8 @@ impl Summary {
     }
 
     fn cost(&self) -> String {
-        let Cost { estimated_credits, reserved_credits, used_credits, at_risk_credits } = &self.cost;
+        let Cost { estimated_credits, reserved_credits, used_credits, at_risk_credits, saved_credits } =
+            &self.cost;
         let mut text = format!("{used_credits} credits used");
         for (amount, word) in [(reserved_credits, "reserved"), (at_risk_credits, "at risk")] {
             if *amount > Credits::ZERO {
@@ -219,6 +241,9 @@ impl Summary {
             }
         }
         let _ = write!(text, " (estimated {estimated_credits} for everything)");
+        if let Some(saved) = saved_credits.filter(|saved| *saved > Credits::ZERO) {
+            let _ = write!(text, ", {saved} saved by reuse");
+        }
         text
     }
 

@@ -9,6 +9,7 @@ use super::clock::Millis;
 use super::faults::{Kind, Site, in_prompt};
 use super::journal::Entry;
 use super::order::Order;
+use super::price::round5;
 use super::state::State;
 use super::task::{Inputs, Material, Task};
 use super::{Idempotency, Latency, Options};
@@ -108,7 +109,8 @@ fn new_task(books: &Books, state: &State, wanted: Wanted, now: Millis) -> Task {
         take: books.takes.get(&hex_hash(order.prompt.as_bytes())).copied().unwrap_or(0),
         idempotency_key: key,
         body_hash,
-        reserved: order.reserved().credits(),
+        reserved: round5(order.reserved().credits() * state.options.price_factor),
+        price_factor: state.options.price_factor,
         inputs: inputs_of(&order),
         order,
         faults,

@@ -135,7 +135,7 @@ impl Books {
         for (ends, id) in due {
             let Some(record) = self.tasks.get_mut(&id) else { continue };
             let used = match record.task.phase(now) {
-                Phase::Completed => record.task.used().credits(),
+                Phase::Completed => record.task.price(),
                 Phase::Failed(_) | Phase::Cancelled => 0.0,
                 Phase::Pending | Phase::Processing(_) => continue,
             };

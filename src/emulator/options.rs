@@ -36,6 +36,9 @@ pub struct Options {
     pub idempotency: Idempotency,
     /// Credits at the start; `None` is an unlimited account.
     pub balance: Option<f64>,
+    /// Every price times this, so that estimates by the published prices prove
+    /// too low.
+    pub price_factor: f64,
     /// `GET /v1/credits` shows the figures of so long ago.
     pub balance_lag: Duration,
     /// Limit of creates in a window; beyond it 429 with `Retry-After`.
@@ -76,6 +79,7 @@ impl Default for Options {
             list_delay: Duration::ZERO,
             idempotency: Idempotency::default(),
             balance: None,
+            price_factor: 1.0,
             balance_lag: Duration::ZERO,
             rate: None,
             cached_pictures: false,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::Millis;
 use super::faults::{Fault, Kind};
 use super::order::Order;
-use super::price::{self, Tokens};
+use super::price::{self, Tokens, round5};
 
 /// The record of a task, as it stands in the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,9 +28,17 @@ pub(super) struct Task {
     /// Hash of the body, to tell repeats from conflicts.
     pub(super) body_hash: String,
     pub(super) reserved: f64,
+    /// Of every price, at the time of its creation.
+    #[serde(default = "published")]
+    pub(super) price_factor: f64,
     pub(super) inputs: Inputs,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) faults: Vec<Fault>,
+}
+
+/// The factor of prices as they are published.
+fn published() -> f64 {
+    1.0
 }
 
 /// References and mask of a task.
@@ -113,6 +121,11 @@ impl Phase {
 }
 
 impl Task {
+    /// Credits for what it used.
+    pub(super) fn price(&self) -> f64 {
+        round5(self.used().credits() * self.price_factor)
+    }
+
     pub(super) fn phase(&self, now: Millis) -> Phase {
         let elapsed = u64::try_from(now - self.created).unwrap_or(0);
         if elapsed < self.lasts_ms || self.has(Kind::Stuck) || self.inputs == Inputs::Waiting {

@@ -104,7 +104,7 @@ fn complete(document: &mut Value, task: &Task, now: Millis, links: &Links<'_>) {
     document["duration"] = task.lasts_ms.div_ceil(1000).into();
     let used = task.used();
     document["usage"] = json!({
-        "credits_used": used.credits(),
+        "credits_used": task.price(),
         "image_output_tokens": used.image_output,
         "image_input_tokens": used.image_input,
         "image_cached_input_tokens": 0,
@@ -117,7 +117,7 @@ fn complete(document: &mut Value, task: &Task, now: Millis, links: &Links<'_>) {
 /// A line of the task list: neither prompt nor links.
 pub(super) fn line(task: &Task, now: Millis) -> Value {
     let phase = task.phase(now);
-    let used = if phase == Phase::Completed { task.used().credits() } else { 0.0 };
+    let used = if phase == Phase::Completed { task.price() } else { 0.0 };
     json!({
         "id": task.id, "status": phase.name(), "model": task.order.model, "type": "image",
         "progress": progress(&phase), "created_at": task.created / 1000,

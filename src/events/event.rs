@@ -80,6 +80,16 @@ pub enum Event {
         /// What it did.
         why: String,
     },
+    /// The provider charges more than was estimated: the same kind of
+    /// submission reserves as many times its estimate from now on.
+    Dearer {
+        /// The kind of submission.
+        kind: String,
+        /// What was estimated for one.
+        estimated: Credits,
+        /// What the provider charged for it.
+        proven: Credits,
+    },
     /// The provider asks for patience.
     Throttled {
         /// Submissions wait this long.

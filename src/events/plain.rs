@@ -71,6 +71,13 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
         Event::Doubted { why } => {
             format!("{} keys are not sent again in this folder: {}", word(31, "doubt"), printable(why))
         }
+        Event::Dearer { kind, estimated, proven } => {
+            let kind = printable(kind);
+            format!(
+                "{} {kind}: {estimated} credits were estimated and {proven} are charged; from now on this kind reserves as much more",
+                word(33, "price")
+            )
+        }
         Event::Throttled { wait } => {
             format!("{} the provider asks for fewer submissions; {}", word(33, "wait"), duration(*wait))
         }

@@ -23,6 +23,9 @@ pub struct Intent {
     pub token: Option<String>,
     /// Upper bound for what all attempts together may cost.
     pub budget: Option<Credits>,
+    /// What the user's account has reserved for it; `None` where it keeps no
+    /// account.
+    pub booked: Option<Credits>,
 }
 
 /// What became of an intent.
@@ -37,6 +40,8 @@ pub enum Intended {
     },
     /// Nothing was written: there is no money for it.
     Refused(Money),
+    /// Nothing was written: its price rose above what the account reserved.
+    Dearer,
 }
 
 /// The columns of an attempt that is not in the ledger yet.
@@ -53,22 +58,26 @@ impl Store {
     /// there is no money. The job must be pending.
     pub fn intend(&self, intent: &Intent) -> Result<Intended, LedgerError> {
         let at = now_ms();
-        let (state, current, fingerprint, n, estimate) = self
+        let (state, current, fingerprint, n) = self
             .db
-            .prepare_cached("SELECT state, attempt, fingerprint, n, estimate FROM job WHERE seq = ?1")?
+            .prepare_cached("SELECT state, attempt, fingerprint, n FROM job WHERE seq = ?1")?
             .query_row([intent.job], |row| {
                 Ok((
                     row.get(0)?,
                     row.get::<_, Option<i64>>(1)?,
                     row.get::<_, Vec<u8>>(2)?,
                     row.get::<_, u32>(3)?,
-                    row.get::<_, Option<i64>>(4)?,
                 ))
             })?;
         let next = state_of(state)?.next(Event::Intended)?;
-        if let Some(refusal) = money::refusal(&self.db, intent.budget, estimate.map(Credits::from_micro))? {
+        let reservation = self.reservation(intent.job)?;
+        if let Some(refusal) = money::refusal(&self.db, intent.budget, reservation)? {
             return Ok(Intended::Refused(refusal));
         }
+        if intent.booked.is_some_and(|booked| reservation.is_some_and(|needed| needed > booked)) {
+            return Ok(Intended::Dearer);
+        }
+        let estimate = reservation.map(Credits::micro);
         let fresh = NewAttempt { intent, fingerprint: &fingerprint, n, estimate, at };
         let (attempt, key) = match self.released_attempt(current, &fresh)? {
             Some(released) => released,
@@ -101,15 +110,14 @@ impl Store {
         fresh: &NewAttempt<'_>,
     ) -> Result<Option<(i64, String)>, LedgerError> {
         let Some(current) = current else { return Ok(None) };
+        let booked = fresh.intent.booked.map(Credits::micro);
         let key: Option<String> = self
             .db
             .prepare_cached(
-                "UPDATE attempt SET outcome = 'open', sends = sends + 1, intent_at = ?2, cost = ?3
-                 WHERE id = ?1 AND outcome = 'released' AND body = ?4 RETURNING key",
+                "UPDATE attempt SET outcome = 'open', sends = sends + 1, intent_at = ?2, estimate = ?3, cost = ifnull(?3, 0),
+                 booked = ifnull(?5, booked) WHERE id = ?1 AND outcome = 'released' AND body = ?4 RETURNING key",
             )?
-            .query_row(params![current, fresh.at, fresh.estimate.unwrap_or(0), fresh.intent.body], |row| {
-                row.get(0)
-            })
+            .query_row(params![current, fresh.at, fresh.estimate, fresh.intent.body, booked], |row| row.get(0))
             .optional()?;
         Ok(key.map(|key| (current, key)))
     }
@@ -118,8 +126,8 @@ impl Store {
         let intent = fresh.intent;
         self.db
             .prepare_cached(
-                "INSERT INTO attempt (job, number, key, fingerprint, n, body, body_sha256, outcome, intent_at, estimate, cost, token)
-                 VALUES (?1, 1 + (SELECT count(*) FROM attempt WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, 'open', ?7, ?8, ifnull(?8, 0), ?9)",
+                "INSERT INTO attempt (job, number, key, fingerprint, n, body, body_sha256, outcome, intent_at, estimate, cost, token, booked)
+                 VALUES (?1, 1 + (SELECT count(*) FROM attempt WHERE job = ?1), ?2, ?3, ?4, ?5, ?6, 'open', ?7, ?8, ifnull(?8, 0), ?9, ?10)",
             )?
             .execute(params![
                 intent.job,
@@ -131,6 +139,7 @@ impl Store {
                 fresh.at,
                 fresh.estimate,
                 intent.token,
+                intent.booked.map(Credits::micro),
             ])?;
         Ok((self.db.last_insert_rowid(), intent.key.clone()))
     }

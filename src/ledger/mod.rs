@@ -6,6 +6,7 @@
 //! request leaves, and a state changes only through `State::next`.
 
 mod balance;
+mod booking;
 mod catalogue;
 mod claim;
 mod dataset;
@@ -13,10 +14,12 @@ mod doubt;
 mod enrol;
 mod error;
 mod files;
+mod group;
 mod intent;
 mod money;
 mod open;
 mod outcome;
+mod proof;
 mod read;
 mod record;
 mod references;
@@ -27,6 +30,7 @@ mod writer;
 
 use rusqlite::Connection;
 
+pub use booking::{Booking, Quote};
 pub use catalogue::{Exhibit, Failure, Shown, Wish};
 pub use claim::{Filter, InFlight, Pending};
 pub use dataset::{Entry, Picture, Place, Scope, Snapshot};
@@ -34,10 +38,12 @@ pub use doubt::{Candidate, Held, Nameless};
 pub use enrol::{Known, Origin};
 pub use error::LedgerError;
 pub use files::{Kept, Move};
+pub use group::Group;
 pub use intent::{Intended, Intent};
 pub use money::Money;
 pub use open::{FILE_NAME, FolderLock};
 pub use outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, ToFetch, Via};
+pub use proof::Raise;
 pub use read::{DoubtRow, FailureRow, Matcher, Purchase, Reader, Totals, UnknownRow, View};
 pub use rescue::Rescue;
 pub use resolve::Decision;

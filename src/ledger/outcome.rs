@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::claim::InFlight;
+use super::proof::Raise;
 use crate::job::{ContentHash, Credits, OutPath, State};
 
 /// The provider's answer to an accepted submission.
@@ -187,6 +188,8 @@ pub struct Recorded {
     pub due_at: Option<i64>,
     /// The size that the rules promise for its pictures.
     pub promised: Option<(u32, u32)>,
+    /// The provider's figure raised what this kind of submission reserves.
+    pub raise: Option<Raise>,
 }
 
 impl Outcome {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 
 use super::outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, Via};
+use super::proof::Raise;
 use super::start::now_ms;
 use super::{LedgerError, Store};
 use crate::job::{Credits, Event, Fingerprint, State};
@@ -238,7 +239,7 @@ impl Store {
             self.decided(case.job, Some(case.attempt), kind, Some(&taken.task))?;
         }
         crash_point!("answer-uncommitted");
-        Ok(case.now(next))
+        Ok(Recorded { raise: self.compare(case, taken.reserved)?, ..case.now(next) })
     }
 
     fn completed(
@@ -263,7 +264,16 @@ impl Store {
             insert.execute(params![case.attempt, number, link, expires_at])?;
         }
         self.set_state(case.job, next)?;
-        Ok(Recorded { fetch: self.to_fetch(case.attempt)?, ..case.now(next) })
+        let raise = self.compare(case, used)?;
+        Ok(Recorded { fetch: self.to_fetch(case.attempt)?, raise, ..case.now(next) })
+    }
+
+    /// An earlier version of a job says nothing about the present estimate.
+    fn compare(&self, case: &Case, figure: Option<Credits>) -> Result<Option<Raise>, LedgerError> {
+        match figure.filter(|_| !case.outdated) {
+            Some(figure) => self.learn(case.job, figure),
+            None => Ok(None),
+        }
     }
 
     fn task_failed(
@@ -376,6 +386,7 @@ impl Case {
             fetch: Vec::new(),
             due_at: None,
             promised: self.promised,
+            raise: None,
         }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct File {
     pub(super) provider: Provider,
     /// How to run; never part of a job's identity.
     pub(super) run: Run,
+    /// What all your runs together may spend.
+    pub(super) budget: Spending,
     /// Where the provider may call when a task ends.
     pub(super) callback: Callback,
     /// Merged into every job.
@@ -100,6 +102,16 @@ pub struct Run {
     pub stop_after: Option<StopAfter>,
     /// After how long a task that shows no end is called overdue.
     pub overdue: Period,
+}
+
+/// What all runs of a user on this machine may spend, in all folders.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spending {
+    /// The most in a day.
+    pub day: Option<Budget>,
+    /// The most in a month.
+    pub month: Option<Budget>,
 }
 
 impl Default for Run {

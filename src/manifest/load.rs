@@ -11,7 +11,7 @@ use super::check;
 use super::decode::decode;
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::document::Document;
-use super::file::{Defaults, File, Provider, Run};
+use super::file::{Defaults, File, Provider, Run, Spending};
 use super::job::{Job, Prompts};
 use super::node::{Fault, Node, Span, Step, Tree};
 use super::source::{Format, Source};
@@ -29,6 +29,8 @@ pub struct Manifest {
     pub provider: Provider,
     /// How to run.
     pub run: Run,
+    /// What all runs of the user together may spend.
+    pub budget: Spending,
     /// Where the provider may call when a task ends.
     pub callback: Callback,
     /// Merged into every job.
@@ -140,6 +142,7 @@ fn finish(source: &Source, document: Document, file: Option<Decoded>, faults: Ve
             name: file.name,
             provider: file.provider,
             run: file.run,
+            budget: file.budget,
             callback: file.callback,
             defaults: file.defaults,
             vars: file.vars,
@@ -169,6 +172,7 @@ fn file_of(mut tree: Node) -> (Option<Decoded>, Vec<Fault>) {
     let jobs = tree.take("jobs");
     let provider = section(&mut tree, "provider", &mut faults);
     let run = section(&mut tree, "run", &mut faults);
+    let budget = section(&mut tree, "budget", &mut faults);
     let callback = section(&mut tree, "callback", &mut faults);
     let before = faults.len();
     let file: Option<File> = decode(&mut tree, &mut faults, LIMIT);
@@ -180,7 +184,7 @@ fn file_of(mut tree: Node) -> (Option<Decoded>, Vec<Fault>) {
             vec![]
         }
     };
-    let file = file.map(|file| File { provider, run, callback, jobs, ..file });
+    let file = file.map(|file| File { provider, run, budget, callback, jobs, ..file });
     (file.map(|file| Decoded { file, complete }), faults)
 }
 

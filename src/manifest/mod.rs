@@ -27,7 +27,7 @@ mod yaml;
 pub use axis::{Assignment, Axes, Axis, AxisValue};
 pub use callback::{Callback, CallbackAddress};
 pub use diagnostics::{Diagnostic, Diagnostics, Location, Severity};
-pub use file::{Defaults, Provider, Run};
+pub use file::{Defaults, Provider, Run, Spending};
 pub use job::{Count, Flag, Job, Prompts};
 pub use load::{Manifest, load};
 pub use node::Step;

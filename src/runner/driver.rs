@@ -129,6 +129,7 @@ impl Driver {
             snapshot,
             ages,
             stop,
+            purse,
             callbacks,
         } = setup;
         let (sending, sends) = mpsc::channel(SENDS);
@@ -137,6 +138,7 @@ impl Driver {
             downloader,
             ledger,
             rescue,
+            purse,
             folder,
             clock,
             sends: sending,
@@ -197,6 +199,7 @@ impl Driver {
                 _ = tick.tick(), if every.is_some() => self.on_tick(),
             }
         }
+        self.shared.tell_account().await;
         self.reporter.finish();
         self.ended.overdue = self.queues.overdue() as u64;
         self.ended.interrupted = self.stopping != Stop::No;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::account::Short;
 use crate::job::Credits;
 use crate::manifest::units::StopAfter;
 
@@ -20,6 +21,10 @@ pub enum Halt {
         /// The model.
         model: String,
     },
+    /// A limit of all runs of the user together.
+    Limit(Short),
+    /// The account of all runs can't be kept, and a limit depends on it.
+    Account(String),
     /// The account has no credits left.
     Balance(String),
     /// The key is not accepted.
@@ -52,6 +57,10 @@ impl Halt {
             Self::Unpriced { model } => format!(
                 "the model {model:?} has no known price, so a budget can't hold for it; run without a budget, or use another model"
             ),
+            Self::Limit(short) => format!("{short}; run again then, or raise it"),
+            Self::Account(why) => {
+                format!("a budget of the day or the month can't hold ({why}); put that right and run again")
+            }
             Self::Balance(why) => format!("the account can't pay ({why}); top it up and run again"),
             Self::Key(why) => format!("the API refuses the key ({why}); check the key and the base URL"),
             Self::StopAfter(why) => format!("{why}; look at the failures, then run again"),

@@ -164,7 +164,9 @@ impl Shared {
         failure: Option<(Answer, Option<Duration>)>,
     ) -> Found {
         let (job, attempt) = (task.job, task.attempt);
-        match self.ledger.write(move |store| store.record(job, attempt, outcome)).await {
+        let recorded = self.ledger.write(move |store| store.record(job, attempt, outcome)).await;
+        self.tell_account().await;
+        match recorded {
             Ok(recorded) => Found::Ended { recorded, failure },
             Err(error) => Found::Broken(error),
         }

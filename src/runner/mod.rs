@@ -14,6 +14,7 @@ mod ladder;
 mod listing;
 mod look;
 mod outcomes;
+mod purse;
 mod queues;
 mod replay;
 mod schedule;
@@ -36,6 +37,7 @@ use crate::ledger::{Ledger, LedgerError, Rescue};
 pub use balance::{balance, left, steady_use};
 pub use files::{Reconciled, reconcile};
 pub use halt::Halt;
+pub use purse::{Purse, PurseError};
 pub use settings::{Settings, Stop};
 
 /// Everything a run consists of.
@@ -60,6 +62,8 @@ pub struct Setup {
     pub ages: Vec<Duration>,
     /// What the run is told from outside.
     pub stop: watch::Receiver<Stop>,
+    /// The account of all runs of the user, where it is kept.
+    pub purse: Option<Purse>,
     /// Where callbacks are heard, if anywhere.
     pub callbacks: Option<Callbacks>,
 }

@@ -15,7 +15,7 @@ use crate::api::{Class, LookError};
 use crate::download::FetchError;
 use crate::events::Event;
 use crate::job::State;
-use crate::ledger::{Answer, Held, InFlight, Money, Pending, Recorded, SavedPicture, Taken};
+use crate::ledger::{Answer, Held, InFlight, Money, Pending, Raise, Recorded, SavedPicture, Taken};
 use crate::pacer::backoff;
 
 /// A picture's usual length, for the room a disk needs (a 2K PNG).
@@ -69,6 +69,19 @@ impl Driver {
                 self.in_flight -= 1;
                 self.on_no_money(order, money);
             }
+            Submitted::Short(short) => {
+                self.in_flight -= 1;
+                self.on_no_room(order, Halt::Limit(short));
+            }
+            Submitted::Dearer => {
+                self.in_flight -= 1;
+                self.queues.orders.push_front(order);
+            }
+            Submitted::NoAccount(why) => {
+                self.in_flight -= 1;
+                self.queues.orders.push_front(order);
+                self.halt(Halt::Account(why));
+            }
             Submitted::Broken(error) => {
                 self.in_flight -= 1;
                 self.broken(error);
@@ -86,16 +99,28 @@ impl Driver {
     /// refunded: the budget is exhausted only when none is left.
     fn on_no_money(&mut self, order: Order, money: Money) {
         match money {
-            Money::OverBudget { .. } if self.working() > 0 => {
-                self.waits_for_money = true;
-                self.queues.orders.push_front(order);
-            }
-            Money::OverBudget { estimate, left } => self.halt(Halt::Budget { estimate, left }),
+            Money::OverBudget { estimate, left } => self.on_no_room(order, Halt::Budget { estimate, left }),
             Money::Unpriced => self.halt(Halt::Unpriced { model: order.pending.request.model }),
         }
     }
 
-    fn on_taken(&mut self, order: &Order, recorded: Recorded, attempt: i64, taken: Taken) {
+    fn on_no_room(&mut self, order: Order, halt: Halt) {
+        if self.working() > 0 {
+            self.waits_for_money = true;
+            self.queues.orders.push_front(order);
+        } else {
+            self.halt(halt);
+        }
+    }
+
+    /// The provider charges more than was estimated.
+    fn tell_raise(&mut self, raise: Option<Raise>) {
+        let Some(Raise { kind, estimate, proven }) = raise else { return };
+        self.tell(&Event::Dearer { kind, estimated: estimate, proven });
+    }
+
+    fn on_taken(&mut self, order: &Order, mut recorded: Recorded, attempt: i64, taken: Taken) {
+        self.tell_raise(recorded.raise.take());
         self.ended.sent += 1;
         self.ended.accepted += 1;
         self.answered();
@@ -200,7 +225,8 @@ impl Driver {
     pub(super) fn on_found(&mut self, mut watched: Watched, found: Found) {
         match found {
             Found::Ended { recorded, .. } if recorded.stale => {}
-            Found::Ended { recorded, failure: None } => {
+            Found::Ended { mut recorded, failure: None } => {
+                self.tell_raise(recorded.raise.take());
                 self.waits_for_money = false;
                 self.watch.task_ended(None);
                 self.in_flight =

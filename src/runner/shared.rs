@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::clock::Clock;
+use super::purse::Purse;
 use crate::api::Client;
 use crate::callback::Addresses;
 use crate::download::Downloader;
@@ -20,6 +21,8 @@ pub(super) struct Shared {
     pub(super) downloader: Downloader,
     pub(super) ledger: Ledger,
     pub(super) rescue: Rescue,
+    /// The account of all runs of the user, where it is kept.
+    pub(super) purse: Option<Purse>,
     /// The output folder.
     pub(super) folder: PathBuf,
     pub(super) clock: Clock,

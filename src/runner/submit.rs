@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::replay::Replayed;
 use super::shared::Shared;
+use crate::account::Short;
 use crate::api::{self, Delay, Refusal, Status, Submission, UploadError};
 use crate::job::{ContentHash, Credits, Reference, Request, State};
-use crate::ledger::{Answer, Intended, Intent, LedgerError, Money, Outcome, Pending, Recorded, Taken, Via};
+use crate::ledger::{Answer, Intent, LedgerError, Money, Outcome, Pending, Recorded, Taken, Via};
 
 /// Pictures are downloadable this long after completion (section 4 of the API
 /// facts).
@@ -56,6 +57,12 @@ pub(super) enum Submitted {
     Unknown { recorded: Recorded, attempt: i64, why: String, retry_after: Option<Duration> },
     /// No money for it; nothing was sent.
     NoMoney(Money),
+    /// A limit of all runs together has no room for it; nothing was sent.
+    Short(Short),
+    /// Its price has risen since the account reserved it; nothing was sent.
+    Dearer,
+    /// The account of all runs can't be kept; nothing was sent.
+    NoAccount(String),
     /// The intent could not be made durable, so nothing was sent; or the
     /// outcome could not be recorded (accepted tasks are in the rescue file).
     Broken(LedgerError),
@@ -150,11 +157,11 @@ impl Shared {
             remembered,
             token: order.token.clone(),
             budget,
+            booked: None,
         };
-        let (attempt, key) = match self.ledger.write(move |store| store.intend(&intent)).await {
-            Ok(Intended::Durable { attempt, key }) => (attempt, key),
-            Ok(Intended::Refused(money)) => return Submitted::NoMoney(money),
-            Err(error) => return Submitted::Broken(error),
+        let (attempt, key) = match self.intend(intent).await {
+            Ok(intended) => intended,
+            Err(unsent) => return unsent,
         };
         crash_point!("intent-committed");
         if let Some(token) = &order.token {
@@ -182,10 +189,12 @@ impl Shared {
                 let expires_at = now + LINK_LIFE_MS;
                 let before = recorded.before;
                 let done = Outcome::Completed { links, used, expires_at };
-                Ok(Recorded { before, ..store.record(job, attempt, done)? })
+                let done = store.record(job, attempt, done)?;
+                Ok(Recorded { before, raise: done.raise.or(recorded.raise), ..done })
             })
             .await;
         crash_point!("answer-committed");
+        self.tell_account().await;
         match (recorded, outcome, then) {
             (Ok(recorded), Outcome::Accepted(taken), _) if recorded.state == State::Unknown => {
                 let why = format!("the answer names task {}, which belongs to another job", taken.task);

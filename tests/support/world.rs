@@ -114,6 +114,7 @@ impl World {
             snapshot,
             ages,
             stop,
+            purse: None,
             callbacks,
         })
         .await
