@@ -2,8 +2,6 @@
 //! clock paused: hours pass in milliseconds, and nothing depends on the
 //! machine's speed.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
-
 #[path = "support/world.rs"]
 mod world;
 

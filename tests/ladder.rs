@@ -115,9 +115,9 @@ async fn a_key_that_others_use_too_only_shows_its_list() {
     let shown = Reader::open(world.folder.path()).unwrap().view().candidates("fox").unwrap();
     assert_eq!(shown.len(), 1);
     // A person who looked at it decides.
-    let store = world.open();
-    assert!(store.resolve("fox", &Decision::Adopt(shown[0].task.clone())).unwrap());
-    store.close(None).unwrap();
+    let ledger = world.open();
+    assert!(ledger.resolve("fox", &Decision::Adopt(shown[0].task.clone())).unwrap());
+    ledger.close(None).unwrap();
     assert_eq!(world.run().await.ledger.jobs.succeeded, 1);
     assert_eq!(world.emulator.stats().tasks_created, 1);
 }

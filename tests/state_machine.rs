@@ -97,6 +97,7 @@ struct Job {
 
 impl Job {
     /// The model: what the step leads to, or nothing where it can't happen.
+    #[expect(clippy::match_same_arms, reason = "one arm a step of a job's life, in its order")]
     fn tell(&mut self, step: &Step) {
         use State as S;
         let (estimate, state) = (self.estimate, self.state);
@@ -177,10 +178,8 @@ struct Book {
 impl Book {
     fn new(folder: &Path) -> Self {
         let store = open(folder);
-        let mut text = String::from("name = 'test'\n");
-        for job in 0..JOBS {
-            text += &format!("[[jobs]]\nid = 'j{job}'\nprompt = 'a fox {job}'\n");
-        }
+        let jobs = (0..JOBS).map(|job| format!("[[jobs]]\nid = 'j{job}'\nprompt = 'a fox {job}'\n"));
+        let text = format!("name = 'test'\n{}", jobs.collect::<String>());
         let source = Source::text("t.toml", Some(Format::Toml), text, ".");
         let plan = Plan::load(&source, Prices::published()).unwrap();
         let enrolled = plan.survey(&mut |wanted| {

@@ -39,7 +39,7 @@ pub enum Status {
     },
     /// Failed or cancelled, and refunded.
     Failed {
-        /// See [`may_try_again`](super::may_try_again); `unknown_error` where
+        /// See [`Class::of_task`](super::Class::of_task); `unknown_error` where
         /// the provider gave none, `request_cancelled` where it was cancelled.
         code: String,
         /// The provider's words, at most 2,000 characters, unescaped.

@@ -278,9 +278,8 @@ mod tests {
     use crate::job::Credits;
 
     fn health(off: i64) -> (Health, SystemTime) {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let server =
-            SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000_u64.saturating_add_signed(off));
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let (now, server) = (at(1_800_000_000), at(1_800_000_000_u64.saturating_add_signed(off)));
         let balance = Ok(Balance::default());
         (Health { balance, took: Duration::ZERO, server_time: Some(server) }, now)
     }

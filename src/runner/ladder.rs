@@ -154,7 +154,7 @@ impl Driver {
             Replayed::Settled(Submitted::Broken(error)) => self.broken(error),
             Replayed::Settled(_) | Replayed::Over => {}
             Replayed::Refused { why } => {
-                tracing::info!(%why, id = %replay.held.id, "the key can't be asked again")
+                tracing::info!(%why, id = %replay.held.id, "the key can't be asked again");
             }
             Replayed::Again(again) => {
                 replay.failures += usize::from(!matches!(again, Again::Throttled { .. }));

@@ -10,6 +10,7 @@ use crate::manifest::units::{Posts, StopAfter};
 use crate::pacer::Limits;
 
 /// The knobs of one run.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a user")]
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Pace of submissions and tasks in flight.

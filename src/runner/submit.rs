@@ -315,8 +315,9 @@ impl Meaning {
     /// What an answer says, in a line.
     pub(super) fn why(&self) -> String {
         match &self.outcome {
-            Outcome::Released { answer, .. } | Outcome::Refused(answer) => answer.to_string(),
-            Outcome::LostTrack { answer, .. } => answer.to_string(),
+            Outcome::Released { answer, .. }
+            | Outcome::Refused(answer)
+            | Outcome::LostTrack { answer, .. } => answer.to_string(),
             _ => String::new(),
         }
     }

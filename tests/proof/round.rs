@@ -12,6 +12,7 @@ pub(crate) fn seed() -> u64 {
 }
 
 /// Appends `figures` to the soak's results, where there is one.
+#[expect(clippy::needless_pass_by_value, reason = "every caller makes them on the spot")]
 pub(crate) fn record(method: &str, figures: Value) {
     let Some(file) = std::env::var_os("IMGBATCH_TEST_RESULTS") else { return };
     let line = json!({

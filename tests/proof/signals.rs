@@ -56,8 +56,8 @@ fn sigstop_at_random_pays_nothing_twice() {
     let mut random = fastrand::Rng::with_seed(seed());
     let scene = scene(pauses * 40);
     let mut running = scene.spawn(scene.buying(&["--rate", "60/s"]));
-    let mut paused = 0;
-    while paused < pauses {
+    let mut stops = 0;
+    while stops < pauses {
         std::thread::sleep(Duration::from_millis(random.u64(50..400)));
         if running.is_over() {
             break;
@@ -65,14 +65,14 @@ fn sigstop_at_random_pays_nothing_twice() {
         running.signal("STOP");
         std::thread::sleep(Duration::from_millis(random.u64(100..longest)));
         running.signal("CONT");
-        paused += 1;
+        stops += 1;
     }
     let done = scene.finish(running);
     assert!([0, 6].contains(&done.code), "{done}");
     let unknown = done.json()["jobs"]["unknown"].as_u64().unwrap();
     scene.prove();
     assert!(scene.billed_again().is_empty());
-    record("sigstop", json!({ "pauses": paused, "longest_ms": longest, "unknown": unknown }));
+    record("sigstop", json!({ "pauses": stops, "longest_ms": longest, "unknown": unknown }));
 }
 
 /// The disk is full when answers come, and the process dies right after it has
