@@ -1,4 +1,4 @@
-# The binary, CA certificates and time zones; nothing else that runs.
+# The binary, CA certificates and time zones on a slim Debian, without rights.
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev ca-certificates tzdata \
@@ -13,7 +13,7 @@ RUN IMGBATCH_COMMIT="$IMGBATCH_COMMIT" cargo build --release --locked --bin imgb
     && install -D target/release/imgbatch /image/usr/local/bin/imgbatch \
     && install -d -o 10001 -g 10001 /image/work
 
-FROM gcr.io/distroless/cc-debian12
+FROM debian:bookworm-slim
 COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /image/ /
