@@ -1,5 +1,7 @@
 //! Limits that hold for all runs of a user, and estimates that prove too low.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! The provider and the disk misbehave; the binary must not.
 
-
 mod support;
 
 use std::fs;

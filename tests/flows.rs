@@ -1,7 +1,6 @@
 //! Whole flows of the runner against the emulator, in one runtime, with the
 //! clock paused: hours pass in milliseconds, and nothing depends on the
 //! machine's speed.
-
 #[path = "support/world.rs"]
 mod world;
 

@@ -1,8 +1,6 @@
 //! Submissions of unknown outcome, rung by rung, against an emulator that
 //! counts what it bills. The clock is paused.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
-
 #[path = "support/world.rs"]
 mod world;
 

@@ -1,5 +1,7 @@
 //! What a user sees and types when a submission's outcome is unknown.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
 mod support;
 
 use std::time::Duration;
