@@ -44,7 +44,8 @@ fn is_the_document(document: &Value, code: i32) {
         assert_eq!(fields(failure), ["id", "code", "message", "billed"]);
     }
     for unknown in document["unknown"].as_array().unwrap() {
-        assert_eq!(fields(unknown), ["id", "idempotency_key", "since", "why", "at_risk_credits"]);
+        let known = ["id", "idempotency_key", "since", "why", "at_risk_credits", "next", "candidates"];
+        assert_eq!(fields(unknown), known);
     }
     let counted: u64 = jobs[1..].iter().map(|state| document["jobs"][*state].as_u64().unwrap()).sum();
     assert_eq!(document["jobs"]["total"], counted);

@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::columns::{Column, Survey};
-use super::{ExportError, Options, Picks, Summary, Trouble};
-use crate::job::ContentHash;
+use super::{ExportError, Options, Summary, Trouble};
+use crate::job::{Chosen, ContentHash};
 use crate::ledger::{Entry, LedgerError, Picture, Place, Reader, Scope, Snapshot};
 
 /// Where rows come from.
@@ -18,7 +18,7 @@ pub(super) struct Feed<'a> {
     snapshot: &'a Snapshot<'a>,
     /// Tells where pictures are by now.
     present: Reader,
-    picks: Option<Picks>,
+    picks: Option<Chosen>,
 }
 
 /// What an export tells while it works, and what it counts.
@@ -30,17 +30,17 @@ pub(super) struct Log<'a> {
 impl<'a> Feed<'a> {
     /// Reads every row once to learn the columns.
     pub(super) fn new(options: &'a Options, snapshot: &'a Snapshot<'a>) -> Result<Self, ExportError> {
-        let picks = options.select_from.as_deref().map(Picks::read).transpose()?;
+        let picks = options.select_from.as_deref().map(picked).transpose()?;
         let present = Reader::open(&options.out)?;
         let mut feed = Self { options, columns: Vec::new(), snapshot, present, picks };
         let mut survey = Survey::default();
-        let mut found = 0;
+        let (mut found, mut last) = (0, None);
         feed.each(|entry, _| {
             survey.add(entry);
-            found += u64::from(entry.picture.as_ref().is_none_or(|picture| picture.number == 1));
+            found += usize::from(last.replace(entry.job) != Some(entry.job));
             Ok(())
         })?;
-        if let Some(picks) = feed.picks.as_ref().filter(|picks| found < picks.len() as u64) {
+        if let Some(picks) = feed.picks.as_ref().filter(|picks| found < picks.len()) {
             tracing::warn!(
                 picked = picks.len(),
                 found,
@@ -58,7 +58,11 @@ impl<'a> Feed<'a> {
     ) -> Result<(), ExportError> {
         let scope = Scope { all: self.options.all, select: self.options.select.clone() };
         self.snapshot.each_entry(&scope, |entry| {
-            if self.picks.as_ref().is_some_and(|picks| !picks.has(&entry.id)) {
+            let wanted = |picks: &Chosen| match &entry.picture {
+                Some(picture) => picks.has_picture(&entry.id, picture.number),
+                None => picks.has(&entry.id),
+            };
+            if !self.picks.as_ref().is_none_or(wanted) {
                 return Ok(());
             }
             visit(&entry, self.options.splits.of(&entry.id))
@@ -118,6 +122,11 @@ impl<'a> Log<'a> {
             self.summary.named.push(trouble);
         }
     }
+}
+
+fn picked(path: &Path) -> Result<Chosen, ExportError> {
+    let text = fs::read_to_string(path).map_err(ExportError::file(path))?;
+    text.parse().map_err(|error| ExportError::Refused(format!("{}: {error}", path.display())))
 }
 
 fn at(out: &Path, place: &Place, bytes: u64) -> Result<PathBuf, String> {

@@ -18,7 +18,6 @@ mod jsonl;
 mod options;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod picks;
 mod provenance;
 mod split;
 mod table;
@@ -30,7 +29,6 @@ use sha2::{Digest, Sha256};
 
 pub use error::ExportError;
 pub use options::{Format, Options, ShardLimit};
-pub use picks::Picks;
 pub use split::Splits;
 
 use crate::job::ContentHash;

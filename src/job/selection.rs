@@ -13,6 +13,8 @@
 //! fox/1b4f0e98#2
 //! icon<TAB>1,4
 //! ```
+//!
+//! A JSON list of ids is as good: `["hero", "fox/1b4f0e98#2"]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -58,6 +60,12 @@ impl Chosen {
         self.0.keys().map(String::as_str)
     }
 
+    /// How many jobs are chosen.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Nothing is chosen.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -80,7 +88,15 @@ impl FromStr for Chosen {
 
     fn from_str(text: &str) -> Result<Self, SelectionError> {
         let mut chosen = Self::default();
-        for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let text = text.trim_start_matches('\u{feff}');
+        if text.trim_start().starts_with('[') && text.trim_end().ends_with(']') {
+            let ids: Vec<String> = serde_json::from_str(text).map_err(|error| SelectionError {
+                line: error.line(),
+                why: format!("not a JSON list of job ids: {error}"),
+            })?;
+            return Ok(Self(ids.into_iter().map(|id| (id, Pictures::All)).collect()));
+        }
+        for (at, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -138,6 +154,12 @@ mod tests {
         assert!(chosen("a\t1\na\t2\n").has_picture("a", 2));
         assert!(chosen("a\t1\na\n").has_picture("a", 9));
         assert!(chosen("a\na\t1\n").has_picture("a", 9));
+    }
+
+    #[test]
+    fn a_json_list_names_the_same_jobs() {
+        assert_eq!(chosen(" [\"hero\",\n \"fox#2\"]\n"), chosen("hero\nfox#2\n"));
+        assert_eq!("[\n1]".parse::<Chosen>().unwrap_err().line, 2);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::look::{Found, Tries, Watched};
 use super::queues::{Due, Queues};
 use super::replay::{Replay, Replayed};
 use super::schedule::first_look_at;
-use super::settings::{Settings, Stop, posts_on_the_wire};
+use super::settings::{Settings, Stop};
 use super::shared::Shared;
 use super::submit::{Order, Submitted, Unstaged};
 use super::{Callbacks, Ended, RunError, Setup};
@@ -44,12 +44,6 @@ const LOOKS: usize = 16;
 const LOOKS_EVERY: Duration = Duration::from_millis(10);
 const FETCHES_EVERY: Duration = Duration::from_micros(200);
 const BURST: NonZeroU32 = NonZeroU32::new(16).expect("not zero");
-
-/// No new submission while so many pictures wait for a download.
-const BACKLOG: usize = 512;
-
-/// No new submission while a link dies within this time.
-const EXPIRY_MARGIN_MS: i64 = 2 * 60 * 60 * 1000;
 
 /// Room for the send time of every submission on the wire, twice.
 const SENDS: usize = 1024;
@@ -104,10 +98,10 @@ pub(super) struct Driver {
     /// No pending job is left in the ledger.
     exhausted: bool,
     taken_up: u64,
-    staging: usize,
+    pub(super) staging: usize,
     pub(super) posting: usize,
     looking: usize,
-    fetching: usize,
+    pub(super) fetching: usize,
     /// The budget has no room for the next submission until a task settles.
     pub(super) waits_for_money: bool,
     /// Tasks that the provider works on, and submissions on the wire.
@@ -313,119 +307,7 @@ impl Driver {
         }
     }
 
-    fn start_staging(&mut self) {
-        let most = posts_on_the_wire(self.settings.posts, self.pacer.rate(), self.post_duration);
-        while self.staging + self.queues.orders.len() < most && !self.may_not_submit() {
-            let Some(pending) = self.queues.stage.pop_front() else { return };
-            self.staging += 1;
-            let shared = Arc::clone(&self.shared);
-            self.steps.push(Box::pin(async move { Step::Staged(Box::new(shared.stage(pending).await)) }));
-        }
-    }
-
-    fn start_submissions(&mut self) -> Option<Instant> {
-        while self.has_next() && self.has_room() && !(self.settings.exclusive_key && self.ladder.is_listing())
-        {
-            match self.trust {
-                Trust::ProveAt(at) if at > Instant::now() => return Some(at),
-                Trust::ProveAt(_) => self.prove(),
-                Trust::Full | Trust::Proving | Trust::OneByOne => {}
-            }
-            if self.trust == Trust::Proving {
-                return None;
-            }
-            if !self.has_replay()
-                && let Some(halt) = self.disk_is_short()
-            {
-                // Downloads under way free nothing, but they end what is needed.
-                if self.in_flight + self.queues.backlog() + self.fetching == 0 {
-                    self.halt(halt);
-                }
-                return None;
-            }
-            let slot = match self.pacer.turn() {
-                Ok(slot) => slot,
-                Err(until) => return until,
-            };
-            self.post(slot);
-        }
-        None
-    }
-
-    /// Whether anything may be sent: what is asked again comes first.
-    fn has_next(&mut self) -> bool {
-        self.has_replay() || !(self.queues.orders.is_empty() || self.may_not_submit())
-    }
-
-    fn has_replay(&mut self) -> bool {
-        let (ladder, wanted) = (&self.ladder, self.settings.replays);
-        self.queues.replays.retain(|replay| wanted && ladder.holds(replay.held.attempt));
-        !self.queues.replays.is_empty() && self.may_replay()
-    }
-
-    pub(super) fn may_replay(&self) -> bool {
-        self.stopping == Stop::No
-            && self.ended.broken.is_none()
-            && !self.ended.halted.as_ref().is_some_and(Halt::forbids_replays)
-    }
-
-    fn post(&mut self, slot: u64) {
-        let replay = if self.may_replay() { self.queues.replays.pop_front() } else { None };
-        let remembered = self.settings.limits.count;
-        let (shared, budget) = (Arc::clone(&self.shared), self.settings.budget);
-        let step: BoxFuture<'static, Step> = if let Some(replay) = replay {
-            Box::pin(async move {
-                let begun = Instant::now();
-                let replayed = shared.replay(&replay.held, slot, remembered).await;
-                shared.sending(slot, begun);
-                Step::Replayed(Box::new(replay), begun, Box::new(replayed))
-            })
-        } else if let Some(order) = self.queues.orders.pop_front() {
-            Box::pin(async move {
-                let begun = Instant::now();
-                let submitted = shared.submit(&order, slot, remembered, budget).await;
-                // Whatever happened, the slot is used up.
-                shared.sending(slot, begun);
-                Step::Submitted(Box::new(order), begun, Box::new(submitted))
-            })
-        } else {
-            return;
-        };
-        self.posting += 1;
-        self.in_flight += 1;
-        self.steps.push(step);
-    }
-
-    fn prove(&mut self) {
-        self.trust = Trust::Proving;
-        let shared = Arc::clone(&self.shared);
-        self.steps.push(Box::pin(async move { Step::Proved(shared.client.credits().await.map(drop)) }));
-    }
-
-    fn has_room(&self) -> bool {
-        let posts = match self.trust {
-            Trust::Full => posts_on_the_wire(self.settings.posts, self.pacer.rate(), self.post_duration),
-            Trust::ProveAt(_) | Trust::Proving | Trust::OneByOne => 1,
-        };
-        let working = self.working();
-        let money = !self.waits_for_money || working == 0;
-        money && self.posting < posts && working < self.pacer.in_flight() as usize && !self.downloads_lag()
-    }
-
-    /// Tasks and submissions that will end by themselves; overdue ones must
-    /// not hold up the others for ever.
-    pub(super) fn working(&self) -> usize {
-        self.in_flight.saturating_sub(self.queues.overdue())
-    }
-
-    /// Download first, buy second.
-    fn downloads_lag(&self) -> bool {
-        let soon = self.shared.clock.now_ms() + EXPIRY_MARGIN_MS;
-        let dying = self.queues.first_expiry().is_some_and(|expiry| expiry < soon);
-        self.settings.collect && (dying || self.queues.backlog() >= BACKLOG)
-    }
-
-    fn may_not_submit(&self) -> bool {
+    pub(super) fn may_not_submit(&self) -> bool {
         self.settings.submit.is_none()
             || self.stopping != Stop::No
             || self.ended.halted.is_some()

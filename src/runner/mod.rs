@@ -14,6 +14,7 @@ mod ladder;
 mod listing;
 mod look;
 mod outcomes;
+mod posting;
 mod purse;
 mod queues;
 mod replay;
