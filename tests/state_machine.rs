@@ -80,6 +80,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Attempt {
+    /// As it was when it was about to leave.
+    estimate: i64,
     cost: i64,
     doubt: i64,
     reserved: Option<i64>,
@@ -103,8 +105,8 @@ impl Job {
         let (estimate, state) = (self.estimate, self.state);
         if let (S::Pending, Step::Intend) = (state, step) {
             match self.attempts.last_mut().filter(|attempt| attempt.released) {
-                Some(again) => (again.released, again.cost) = (false, estimate),
-                None => self.attempts.push(Attempt { cost: estimate, ..Attempt::default() }),
+                Some(again) => (again.released, again.estimate, again.cost) = (false, estimate, estimate),
+                None => self.attempts.push(Attempt { estimate, cost: estimate, ..Attempt::default() }),
             }
             self.state = S::Submitting;
             return;
@@ -131,17 +133,17 @@ impl Job {
                     attempt.doubt += attempt.cost;
                 }
                 attempt.reserved = reserved.map(i64::from);
-                attempt.cost = attempt.reserved.unwrap_or(estimate) + attempt.doubt;
+                attempt.cost = attempt.reserved.unwrap_or(attempt.estimate) + attempt.doubt;
                 S::Submitted
             }
             (S::Unknown, Step::Resolve(Said::Adopt)) => {
                 attempt.reserved = None;
-                attempt.cost = estimate + attempt.doubt;
+                attempt.cost = attempt.estimate + attempt.doubt;
                 S::Submitted
             }
             (S::Submitted | S::Ready, Step::Complete { used }) => {
                 attempt.used = used.map(i64::from).or(attempt.used);
-                attempt.cost = attempt.used.or(attempt.reserved).unwrap_or(estimate) + attempt.doubt;
+                attempt.cost = attempt.used.or(attempt.reserved).unwrap_or(attempt.estimate) + attempt.doubt;
                 S::Ready
             }
             (S::Submitted | S::Ready, Step::TaskFails { again }) => {
@@ -198,15 +200,17 @@ impl Book {
     fn job(&self, job: usize) -> (State, Vec<Attempt>) {
         let seq = job as i64 + 1;
         let state = State::from_number(self.number("SELECT state FROM job WHERE seq = ?1", seq).unwrap());
-        let sql = "SELECT cost, doubt, reserved, used, outcome = 'released' FROM attempt WHERE job = ?1 ORDER BY id";
+        let sql = "SELECT estimate, cost, doubt, reserved, used, outcome = 'released' FROM attempt
+                   WHERE job = ?1 ORDER BY id";
         let mut query = self.eyes.prepare_cached(sql).unwrap();
         let attempts = query.query_map([seq], |row| {
             Ok(Attempt {
-                cost: row.get(0)?,
-                doubt: row.get(1)?,
-                reserved: row.get(2)?,
-                used: row.get(3)?,
-                released: row.get(4)?,
+                estimate: row.get(0)?,
+                cost: row.get(1)?,
+                doubt: row.get(2)?,
+                reserved: row.get(3)?,
+                used: row.get(4)?,
+                released: row.get(5)?,
             })
         });
         (state.unwrap(), attempts.unwrap().map(Result::unwrap).collect())
@@ -316,6 +320,9 @@ fn tell(story: &[(usize, Step)]) {
             Step::Crash => jobs.iter_mut().for_each(|job| job.tell(step)),
             step => jobs[*job].tell(step),
         }
+        // All jobs are of one kind: what one of them proves dearer raises them all.
+        let raised = jobs[*job].attempts.last().and_then(|_| figure(before[*job].state, step));
+        jobs.iter_mut().for_each(|job| job.estimate = job.estimate.max(raised.unwrap_or(0)));
         book.tell(*job, step, folder.path());
         for (number, model) in jobs.iter().enumerate() {
             let (state, attempts) = book.job(number);
@@ -331,6 +338,15 @@ fn tell(story: &[(usize, Step)]) {
         let totals = view.totals().unwrap();
         assert_eq!(view.committed().unwrap(), Credits::from_micro(total));
         assert_eq!(totals.used + totals.reserved + totals.at_risk, Credits::from_micro(total), "{totals:?}");
+    }
+}
+
+/// What the provider says about the price in a step that can happen.
+fn figure(state: State, step: &Step) -> Option<i64> {
+    match (state, step) {
+        (State::Submitting | State::Unknown, Step::Accept { reserved, .. }) => reserved.map(i64::from),
+        (State::Submitted | State::Ready, Step::Complete { used }) => used.map(i64::from),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::job::Credits;
 const READS: usize = 3;
 
 /// Between them.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Reads the balance once; `None` where the API tells none.
 pub async fn balance(client: &Client) -> Option<Balance> {
@@ -19,7 +19,7 @@ pub async fn balance(client: &Client) -> Option<Balance> {
         Ok(balance) => Some(balance),
         Err(LookError::KeyRefused(_)) => None,
         Err(error) => {
-            tracing::debug!(%error, "no balance");
+            tracing::debug!(?error, "no balance");
             None
         }
     }

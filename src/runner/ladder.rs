@@ -154,7 +154,7 @@ impl Driver {
             Replayed::Settled(Submitted::Broken(error)) => self.broken(error),
             Replayed::Settled(_) | Replayed::Over => {}
             Replayed::Refused { why } => {
-                tracing::info!(%why, id = %replay.held.id, "the key can't be asked again");
+                tracing::info!(?why, id = ?replay.held.id, "the key can't be asked again");
             }
             Replayed::Again(again) => {
                 replay.failures += usize::from(!matches!(again, Again::Throttled { .. }));
@@ -162,7 +162,7 @@ impl Driver {
                 self.replay_later(replay);
             }
             Replayed::Still { why, retry_after } => {
-                tracing::info!(%why, id = %replay.held.id, "asked again, and still unknown");
+                tracing::info!(?why, id = ?replay.held.id, "asked again, and still unknown");
                 if let Some(wait) = retry_after {
                     self.pacer.hold(Instant::now() + wait);
                 }
@@ -190,7 +190,7 @@ impl Driver {
                 }
             }
             Err(NoListing::Ledger(error)) => self.broken(error),
-            Err(NoListing::Look(error)) => tracing::info!(%error, "the provider's list can't be read"),
+            Err(NoListing::Look(error)) => tracing::info!(?error, "the provider's list can't be read"),
         }
         let now = self.shared.clock.now_ms();
         if self.ladder.unknown.values().any(|held| now.saturating_sub(held.intent_at) < LIST_YOUNG_MS) {
@@ -224,7 +224,7 @@ impl Driver {
                 self.named(&held, recorded, taken);
             }
             Adopted::No(why) => {
-                tracing::info!(%why, id = %held.id, "a callback's word was not confirmed");
+                tracing::info!(?why, id = ?held.id, "a callback's word was not confirmed");
                 if self.settings.replays {
                     self.replay_later(Replay { held, failures: 0 });
                 }

@@ -106,7 +106,7 @@ impl Shared {
         let mut tasks = match self.client.read_many(&ids).await {
             ManyLooks::Tasks(tasks) => tasks,
             ManyLooks::Unsupported { why } => {
-                tracing::info!(%why, "this API has no batch read: tasks are read one by one");
+                tracing::info!(?why, "this API has no batch read: tasks are read one by one");
                 self.one_by_one.store(true, Ordering::Relaxed);
                 return later(watched.len(), "the API has no batch read");
             }
@@ -144,7 +144,7 @@ impl Shared {
             }
             Status::Pending | Status::Processing => return Found::Unfinished,
             Status::Other(status) => {
-                tracing::debug!(%status, task = %watched.task.task, "an unknown status; looking on");
+                tracing::debug!(?status, task = %watched.task.task, "an unknown status; looking on");
                 return Found::Unfinished;
             }
         };

@@ -282,7 +282,7 @@ impl Driver {
                 Duration::ZERO
             }
             LookError::Transient { why, retry_after } => {
-                tracing::debug!(%why, task = %watched.task.task, "a look failed");
+                tracing::debug!(?why, task = %watched.task.task, "a look failed");
                 retry_after.unwrap_or_default()
             }
             // Perhaps not yet; a task that stays unknown becomes overdue.
