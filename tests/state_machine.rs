@@ -322,7 +322,9 @@ fn tell(story: &[(usize, Step)]) {
         }
         // All jobs are of one kind: what one of them proves dearer raises them all.
         let raised = jobs[*job].attempts.last().and_then(|_| figure(before[*job].state, step));
-        jobs.iter_mut().for_each(|job| job.estimate = job.estimate.max(raised.unwrap_or(0)));
+        for job in &mut jobs {
+            job.estimate = job.estimate.max(raised.unwrap_or(0));
+        }
         book.tell(*job, step, folder.path());
         for (number, model) in jobs.iter().enumerate() {
             let (state, attempts) = book.job(number);
