@@ -190,7 +190,7 @@ fn zone(east: i64) -> String {
     let west = if west > 43_200 { west - 86_400 } else { west };
     let sign = if west < 0 { "-" } else { "" };
     let west = west.abs();
-    format!("XXX{sign}{}:{:02}:{:02}", west / 3600, west / 60 % 60, west % 60)
+    format!("TST{sign}{}:{:02}:{:02}", west / 3600, west / 60 % 60, west % 60)
 }
 
 #[test]
