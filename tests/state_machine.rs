@@ -8,8 +8,8 @@ use std::path::Path;
 
 use imgbatch::job::{ContentHash, Credits, State};
 use imgbatch::ledger::{
-    Answer, Decision, FolderLock, Identity, Intended, Intent, LedgerError, Outcome, SavedPicture, Store,
-    Taken, Via,
+    Answer, Decision, FolderLock, Identity, Intended, Intent, LedgerError, Outcome, SavedPicture, Select,
+    Store, Taken, Via,
 };
 use imgbatch::manifest::{Format, Source};
 use imgbatch::model::Prices;
@@ -293,7 +293,7 @@ fn say(
             };
             store.resolve(&format!("j{job}"), &decision).map(drop)
         }
-        Step::RetryFailed => store.retry_failed(Some(&format!("j{job}")), None).map(drop),
+        Step::RetryFailed => store.retry_failed(&Select::new(Some(format!("j{job}")), None), None).map(drop),
         Step::Crash => Ok(()),
     }
 }

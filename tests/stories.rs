@@ -44,6 +44,15 @@ impl Batch {
         (code, json)
     }
 
+    /// A command that ends with 2 and says why.
+    fn refused(&self, words: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imgbatch"));
+        command.args(words).args(["m.toml", "--emulate", "--out", "out"]).current_dir(self.folder.path());
+        let (code, _, stderr) = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped())).end();
+        assert_eq!(code, 2);
+        String::from_utf8(stderr).unwrap()
+    }
+
     /// Runs to success; gives the number of submissions.
     fn run(&self) -> u64 {
         let (code, json) = self.call(&["run"]);
@@ -293,4 +302,25 @@ fn a_new_name_and_a_new_request_at_once_are_another_picture() {
     assert_eq!(batch.buy().0, 1);
     assert_eq!(batch.files("images"), ["a.png", "b.png"]);
     assert!(batch.files("replaced").is_empty());
+}
+
+#[test]
+fn only_the_jobs_of_a_list_are_bought() {
+    let batch = Batch::new(
+        "[[jobs]]\nid = 'a'\nprompt = 'a'\n[[jobs]]\nid = 'b'\nprompt = 'b'\nrepeat = 3\n[[jobs]]\nid = 'c'\nprompt = 'c'\n",
+    );
+    fs::write(batch.folder.path().join("picks.txt"), "# picked\nb#2\na\tn\nx\n").unwrap();
+    let words = ["--select-from", "picks.txt"];
+    let refused = batch.refused(&[&["run"], &words[..]].concat());
+    assert!(refused.contains("picks.txt") && refused.contains("line 3"), "{refused}");
+    fs::write(batch.folder.path().join("picks.txt"), "# picked\nb#2\na\nx\n").unwrap();
+    let (_, plan) = batch.call(&[&["plan"], &words[..]].concat());
+    assert_eq!(plan["totals"]["submissions"], 2, "{plan}");
+    let (code, json) = batch.call(&[&["run"], &words[..]].concat());
+    assert_eq!((code, json["submissions"]["sent"].as_u64()), (0, Some(2)), "{json}");
+    assert_eq!(batch.files("images"), ["a.png", "b#2.png"]);
+    // With a glob as well, both must hold.
+    let (_, plan) = batch.call(&["plan", "--select", "b*", "--select-from", "picks.txt"]);
+    assert_eq!(plan["totals"]["submissions"], 0, "{plan}");
+    assert_eq!(batch.run(), 3);
 }

@@ -82,7 +82,7 @@ pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let out = source::out_dir(&plan, args.out.as_deref(), args.emulate);
     let reader = open(&out, &plan)?;
     let view = reader.as_ref().map(Reader::view);
-    let selection = args.select.selection();
+    let selection = args.select.selection()?;
     let settings = settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, true)?;
     let mut found = Found::new(args)?;
     let comparison = compare(&plan, view, &selection, &mut |entry| found.take(entry)).map_err(broken)?;

@@ -77,7 +77,7 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
     notice.hide(&provider.key_env);
     let key = provider.key()?;
     let out = source::out_dir(&plan, args.out.as_deref(), args.emulate.emulate);
-    let selection = args.select.selection();
+    let selection = args.select.selection()?;
     let settings =
         settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, mode == Mode::Run)?;
     let settings = provider.resolving(settings);
@@ -121,7 +121,7 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
             return Err(error);
         }
     }
-    let saved = Some(store.view().owned(selection.select.as_deref())?);
+    let saved = Some(store.view().owned(&selection.select)?);
     let resume = resume_command(dated.as_ref());
     let emulator = args.emulate.options()?;
     let json = args.json;
@@ -155,8 +155,9 @@ impl Intake<'_> {
             let complete = comparison.counts.changed == 0 || !self.selection.is_partial();
             store.set_enrolled_digest(digest.filter(|_| complete))?;
         }
+        self.args.select.warn_of_strangers(store.view(), &self.selection.select)?;
         if self.selection.only == Some(Only::Failed) {
-            store.retry_failed(self.selection.select.as_deref(), self.selection.limit)?;
+            store.retry_failed(&self.selection.select, self.selection.limit)?;
         }
         let purchase = match &self.settings.submit {
             Some(filter) => store.view().purchase(filter, self.selection.limit)?,

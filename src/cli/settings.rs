@@ -1,5 +1,6 @@
 //! The knobs of a run: flag, then environment, then manifest, then default.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +10,8 @@ use super::Usage;
 use super::until::Until;
 use crate::account;
 use crate::enrol::{Only, Selection};
-use crate::job::Credits;
+use crate::job::{Chosen, Credits};
+use crate::ledger::{Select, View};
 use crate::manifest::units::{Budget, Period, Rate, StopAfter};
 use crate::manifest::{Run, Spending};
 use crate::model::Prices;
@@ -25,15 +27,37 @@ pub(super) struct SelectArgs {
     /// Only jobs whose id matches this glob: `*` any text, `?` one character.
     #[arg(long, value_name = "GLOB")]
     pub(super) select: Option<String>,
+    /// Only jobs that this file lists, one id a line, as the gallery exports
+    /// its picks.
+    #[arg(long, value_name = "FILE")]
+    pub(super) select_from: Option<PathBuf>,
     /// Submit at most this many jobs.
     #[arg(long, value_name = "N")]
     pub(super) limit: Option<u64>,
 }
 
 impl SelectArgs {
-    pub(super) fn selection(&self) -> Selection {
-        Selection { only: self.only, select: self.select.clone(), limit: self.limit }
+    pub(super) fn selection(&self) -> anyhow::Result<Selection> {
+        let chosen = self.select_from.as_deref().map(chosen).transpose()?;
+        let select = Select::new(self.select.clone(), chosen);
+        Ok(Selection { only: self.only, select, limit: self.limit })
     }
+
+    /// Says which ids of the list are no jobs; `view` is that of the ledger
+    /// with the whole manifest in it.
+    pub(super) fn warn_of_strangers(&self, view: View<'_>, select: &Select) -> anyhow::Result<()> {
+        if let (count @ 1.., Some(first)) = view.strangers(select)? {
+            let file = self.select_from.as_deref().unwrap_or(Path::new("the list")).display();
+            tracing::warn!("{count} ids in {file} are no jobs of this manifest, the first is {first:?}");
+        }
+        Ok(())
+    }
+}
+
+fn chosen(path: &Path) -> anyhow::Result<Chosen> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Usage::error(format!("--select-from {}: {error}", path.display())))?;
+    text.parse().map_err(|error| Usage::error(format!("--select-from {}: {error}", path.display())))
 }
 
 /// How fast, how much, how long.

@@ -87,7 +87,8 @@ pub fn compare(
 ) -> Result<Comparison, Problem> {
     let presence = view.map_or_else(|| Ok(Presence::default()), |view| Presence::survey(plan, view))?;
     let compared =
-        Pass { plan, view, store: None, selection, presence, matcher: matcher(selection)? }.run(sink)?;
+        Pass { plan, view, store: None, selection, presence, matcher: Matcher::new(&selection.select)? }
+            .run(sink)?;
     Ok(compared.0)
 }
 
@@ -101,15 +102,11 @@ pub fn enrol(
     sink: Sink<'_>,
 ) -> Result<Comparison, Problem> {
     let presence = Presence::survey(plan, store.view())?;
-    let (view, matcher) = (Some(store.view()), matcher(selection)?);
+    let (view, matcher) = (Some(store.view()), Matcher::new(&selection.select)?);
     let pass = Pass { plan, view, store: Some(store), selection, presence, matcher };
     let (comparison, presence) = pass.run(sink)?;
     store.remove_others(|job| presence.has(job))?;
     Ok(comparison)
-}
-
-fn matcher(selection: &Selection) -> Result<Option<Matcher>, LedgerError> {
-    selection.select.as_deref().map(Matcher::new).transpose()
 }
 
 struct Pass<'a> {
@@ -118,7 +115,7 @@ struct Pass<'a> {
     store: Option<&'a Store>,
     selection: &'a Selection,
     presence: Presence,
-    matcher: Option<Matcher>,
+    matcher: Matcher<'a>,
 }
 
 impl Pass<'_> {
@@ -150,7 +147,7 @@ impl Pass<'_> {
     ) -> Result<(), LedgerError> {
         let (record, owner) = self.record(wanted)?;
         let action = decide(wanted, &record);
-        let selected = self.selected(&wanted.id)?;
+        let selected = self.matcher.matches(&wanted.id)?;
         let buys = selected && self.buys(&action) && self.within_limit(comparison);
         if let Some(store) = self.store {
             let job = self.enter(store, wanted, &action, owner.as_ref(), selected)?;
@@ -215,10 +212,6 @@ impl Pass<'_> {
 
     fn within_limit(&self, comparison: &Comparison) -> bool {
         self.selection.limit.is_none_or(|limit| comparison.buys < limit)
-    }
-
-    fn selected(&self, id: &str) -> Result<bool, LedgerError> {
-        self.matcher.as_ref().map_or(Ok(true), |matcher| matcher.matches(id))
     }
 
     fn tell_removed(

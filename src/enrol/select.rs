@@ -1,6 +1,6 @@
 //! The part of a manifest that a run is about.
 
-use crate::ledger::{Filter, Origin};
+use crate::ledger::{Filter, Origin, Select};
 
 /// Jobs by the reason for which they would run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -15,13 +15,13 @@ pub enum Only {
     Unknown,
 }
 
-/// What `--only`, `--select` and `--limit` leave.
+/// What `--only`, `--select`, `--select-from` and `--limit` leave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// By reason.
     pub only: Option<Only>,
     /// By id.
-    pub select: Option<String>,
+    pub select: Select,
     /// By number.
     pub limit: Option<u64>,
 }

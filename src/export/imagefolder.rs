@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::card::Card;
 use super::columns::{Absent, object};
 use super::feed::{Feed, Log};
 use super::folder::Folder;
 use super::journal::{Line, Stamp};
-use super::{ExportError, card, digest, jsonl, provenance};
+use super::{ExportError, digest, jsonl, provenance};
 use crate::ledger::{Entry, Picture};
 
 /// One picture's files.
@@ -29,6 +30,7 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
     let names = feed.options.splits.names();
     let mut tables = names.iter().map(|name| metadata(&folder, name)).collect::<Result<Vec<_>, _>>()?;
     let mut used = vec![false; names.len()];
+    let mut card = Card::default();
     feed.each(|entry, split| {
         let Some(picture) = &entry.picture else {
             log.summary.without_picture += 1;
@@ -50,6 +52,11 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
         let mut row = object(&feed.columns, entry, &names[split], Absent::Empty);
         let name = line.files[0][names[split].len() + 1..].to_owned();
         row.shift_insert(0, "file_name".to_owned(), Value::String(name));
+        card.row(&[
+            line.digest.as_bytes(),
+            line.files[0].as_bytes(),
+            Value::Object(row.clone()).to_string().as_bytes(),
+        ]);
         jsonl::line(table, &row).map_err(ExportError::file(&*path))?;
         used[split] = true;
         (log.summary.rows, log.summary.pictures) = (log.summary.rows + 1, log.summary.pictures + 1);
@@ -68,7 +75,7 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
         }
     }
     if !splits.is_empty() {
-        card::write(&folder, &splits, None)?;
+        card.write(&folder, &splits, None)?;
     }
     folder.publish(files)
 }

@@ -5,11 +5,13 @@ use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
 
+use super::card::{self, Card};
+use super::columns::{Absent, object};
 use super::feed::{Feed, Log};
 use super::file::Single;
 use super::folder::Folder;
 use super::journal::Stamp;
-use super::{ExportError, Format, card};
+use super::{ExportError, Format};
 use crate::ledger::Entry;
 
 /// One file of rows.
@@ -36,7 +38,7 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
     let options = feed.options;
     if options.splits.is_whole() {
         let target = Single::open(&options.to, stamp, options.replace)?;
-        fill(feed, vec![create(feed, target.temp())?], log)?;
+        fill(feed, vec![create(feed, target.temp())?], log, |_, _| ())?;
         return target.publish();
     }
     let folder = Folder::open(&options.to, stamp)?;
@@ -44,7 +46,12 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
     let files: Vec<String> = names.iter().map(|name| format!("{name}.{}", options.format.name())).collect();
     let paths = files.iter().map(|file| folder.stage(file)).collect::<Result<Vec<_>, _>>()?;
     let tables = paths.iter().map(|path| create(feed, path)).collect::<Result<_, _>>()?;
-    let counts = fill(feed, tables, log)?;
+    let mut card = Card::default();
+    let counts = fill(feed, tables, log, |entry, split| {
+        let row = serde_json::Value::Object(object(&feed.columns, entry, split, Absent::Null)).to_string();
+        let picture = entry.picture.as_ref().map(|picture| picture.sha256);
+        card.row(&[row.as_bytes(), picture.as_ref().map_or(&[][..], |sha256| sha256.as_bytes())]);
+    })?;
     let mut splits = Vec::new();
     for (((name, file), path), count) in names.into_iter().zip(files).zip(paths).zip(counts) {
         if count == 0 {
@@ -57,15 +64,17 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
     }
     // Parquet knows its types, and of pictures more than a card can say.
     let features = (options.format != Format::Parquet).then(|| card::features(&feed.columns, "  "));
-    card::write(&folder, &splits, features.as_deref())?;
+    card.write(&folder, &splits, features.as_deref())?;
     folder.publish(splits.into_iter().map(|(_, file)| file).collect())
 }
 
-/// Writes every row into the table of its split; gives the rows of each.
+/// Writes every row into the table of its split, and tells of each; gives the
+/// rows of each.
 fn fill(
     feed: &Feed<'_>,
     mut tables: Vec<Box<dyn Table>>,
     log: &mut Log<'_>,
+    mut tell: impl FnMut(&Entry, &str),
 ) -> Result<Vec<u64>, ExportError> {
     let names = feed.options.splits.names();
     let mut counts = vec![0; names.len()];
@@ -81,6 +90,7 @@ fn fill(
             picture = None;
             let _ = add(&Entry { picture: None, ..entry.clone() })?;
         }
+        tell(entry, &names[split]);
         counts[split] += 1;
         log.summary.rows += 1;
         log.summary.pictures += u64::from(picture.is_some());

@@ -11,11 +11,12 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use super::card::{self, Card};
 use super::columns::{Absent, object};
 use super::feed::{Feed, Log};
 use super::folder::Folder;
 use super::journal::{Line, Stamp};
-use super::{ExportError, card, digest, provenance};
+use super::{ExportError, digest, provenance};
 use crate::job::ContentHash;
 use crate::ledger::Entry;
 
@@ -51,6 +52,7 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
     let mut before = folder.before();
     let names = feed.options.splits.names();
     let mut splits: Vec<Split> = names.into_iter().map(Split::new).collect();
+    let mut card = Card::default();
     feed.each(|entry, split| {
         let split = &mut splits[split];
         let mut sample = Sample::of(feed, entry, &split.name)?;
@@ -73,6 +75,7 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
         }
         log.summary.rows += 1;
         log.summary.pictures += u64::from(entry.picture.is_some());
+        card.row(&[sample.line.digest.as_bytes()]);
         folder.record(&sample.line)
     })?;
     let (mut files, mut patterns) = (Vec::new(), Vec::new());
@@ -84,7 +87,7 @@ pub(super) fn write(feed: &Feed<'_>, stamp: &Stamp, log: &mut Log<'_>) -> Result
         files.extend(split.kept.into_iter().chain(split.made));
     }
     if !patterns.is_empty() {
-        card::write(&folder, &patterns, Some(&features(feed)))?;
+        card.write(&folder, &patterns, Some(&features(feed)))?;
     }
     folder.publish(files)
 }

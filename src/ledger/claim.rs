@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 
 use super::enrol::Origin;
 use super::outcome::ToFetch;
-use super::{LedgerError, Store};
+use super::{LedgerError, Select, Store};
 use crate::job::{Credits, OutPath, Request};
 
 /// Which pending jobs a run submits.
@@ -14,8 +14,8 @@ use crate::job::{Credits, OutPath, Request};
 pub struct Filter {
     /// Only jobs that are pending for this reason.
     pub origin: Option<Origin>,
-    /// Only jobs whose id matches this glob.
-    pub select: Option<String>,
+    /// Only jobs with such ids.
+    pub select: Select,
 }
 
 /// A job that can be submitted.
@@ -77,23 +77,27 @@ impl Store {
     pub fn pending(&self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<Pending>, LedgerError> {
         let mut query = self.db.prepare_cached(
             "SELECT seq, id, request, estimate, due_at, tries FROM job
-             WHERE state = 0 AND want = 0 AND seq > ?1 AND (?2 IS NULL OR origin = ?2) AND (?3 IS NULL OR id GLOB ?3)
-             ORDER BY seq LIMIT ?4",
+             WHERE state = 0 AND want = 0 AND seq > ?1 AND (?2 IS NULL OR origin = ?2)
+             AND (?3 IS NULL OR id GLOB ?3) AND (?4 IS NULL OR id IN (SELECT value FROM json_each(?4)))
+             ORDER BY seq LIMIT ?5",
         )?;
         let origin = filter.origin.map(Origin::number);
-        let rows = query.query_map(params![after, origin, filter.select, limit], |row| {
-            let request = request_of(&row.get::<_, String>(2)?);
-            Ok(request.and_then(|request| {
-                Ok(Pending {
-                    job: row.get(0)?,
-                    id: row.get(1)?,
-                    request,
-                    estimate: row.get::<_, Option<i64>>(3)?.map(Credits::from_micro),
-                    due_at: row.get(4)?,
-                    tries: row.get(5)?,
-                })
-            }))
-        })?;
+        let rows = query.query_map(
+            params![after, origin, filter.select.glob(), filter.select.ids(), limit],
+            |row| {
+                let request = request_of(&row.get::<_, String>(2)?);
+                Ok(request.and_then(|request| {
+                    Ok(Pending {
+                        job: row.get(0)?,
+                        id: row.get(1)?,
+                        request,
+                        estimate: row.get::<_, Option<i64>>(3)?.map(Credits::from_micro),
+                        due_at: row.get(4)?,
+                        tries: row.get(5)?,
+                    })
+                }))
+            },
+        )?;
         collect(rows)
     }
 

@@ -4,7 +4,7 @@
 use rusqlite::params;
 
 use super::start::now_ms;
-use super::{LedgerError, Store, View};
+use super::{LedgerError, Select, Store, View};
 use crate::job::{Event, Fingerprint, OutPath, State, Wanted};
 
 /// Why a job is or was pending.
@@ -225,14 +225,16 @@ impl Store {
         Ok(gone.len() as u64)
     }
 
-    /// Orders failed jobs again, at most `limit` of those that match `select`.
-    pub fn retry_failed(&self, select: Option<&str>, limit: Option<u64>) -> Result<u64, LedgerError> {
+    /// Orders failed jobs again, at most `limit` of those that `select` lets through.
+    pub fn retry_failed(&self, select: &Select, limit: Option<u64>) -> Result<u64, LedgerError> {
         let mut query = self.db.prepare(
-            "SELECT seq FROM job WHERE state = 5 AND want = 0 AND (?1 IS NULL OR id GLOB ?1) ORDER BY seq LIMIT ?2",
+            "SELECT seq FROM job WHERE state = 5 AND want = 0 AND (?1 IS NULL OR id GLOB ?1)
+             AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) ORDER BY seq LIMIT ?3",
         )?;
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-        let jobs: Vec<i64> =
-            query.query_map(params![select, limit], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let jobs: Vec<i64> = query
+            .query_map(params![select.glob(), select.ids(), limit], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
         for job in &jobs {
             State::Failed.next(Event::RetryOrdered)?;
             self.retire(*job)?;

@@ -1,6 +1,6 @@
 //! The figures of a run, told apart by a column of its jobs.
 
-use super::{LedgerError, View};
+use super::{LedgerError, Select, View};
 use crate::job::Credits;
 
 /// The jobs that have one value in common.
@@ -73,11 +73,12 @@ impl View<'_> {
 
     /// What the pictures of the jobs that are done have cost: buying them
     /// again would cost the same.
-    pub fn owned(self, select: Option<&str>) -> Result<Credits, LedgerError> {
+    pub fn owned(self, select: &Select) -> Result<Credits, LedgerError> {
         let micro = self.db().query_row(
             "SELECT ifnull(sum(attempt.cost - attempt.doubt), 0) FROM job JOIN attempt ON attempt.id = job.attempt
-             WHERE job.state = 6 AND want = 0 AND (?1 IS NULL OR job.id GLOB ?1)",
-            [select],
+             WHERE job.state = 6 AND want = 0 AND (?1 IS NULL OR job.id GLOB ?1)
+             AND (?2 IS NULL OR job.id IN (SELECT value FROM json_each(?2)))",
+            (select.glob(), select.ids()),
             |row| row.get(0),
         )?;
         Ok(Credits::from_micro(micro))

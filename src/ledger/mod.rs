@@ -25,6 +25,7 @@ mod record;
 mod references;
 mod rescue;
 mod resolve;
+mod select;
 mod start;
 mod writer;
 
@@ -44,9 +45,10 @@ pub use money::Money;
 pub use open::{FILE_NAME, FolderLock};
 pub use outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, ToFetch, Via};
 pub use proof::Raise;
-pub use read::{DoubtRow, FailureRow, Matcher, Purchase, Reader, Totals, UnknownRow, View};
+pub use read::{DoubtRow, FailureRow, Purchase, Reader, Totals, UnknownRow, View};
 pub use rescue::Rescue;
 pub use resolve::Decision;
+pub use select::{Matcher, Select};
 pub use start::{Identity, Start};
 pub use writer::{Ledger, Writer};
 

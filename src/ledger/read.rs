@@ -136,27 +136,6 @@ pub struct DoubtRow {
     pub at_risk: Credits,
 }
 
-/// Matches ids by the rules that select pending jobs: `*` is any text, `?` one
-/// character, `[a-z]` one of a set.
-#[derive(Debug)]
-pub struct Matcher {
-    db: Connection,
-    glob: String,
-}
-
-impl Matcher {
-    /// For one glob.
-    pub fn new(glob: &str) -> Result<Self, LedgerError> {
-        Ok(Self { db: Connection::open_in_memory()?, glob: glob.to_owned() })
-    }
-
-    /// Whether the glob lets this id through.
-    pub fn matches(&self, id: &str) -> Result<bool, LedgerError> {
-        let mut query = self.db.prepare_cached("SELECT ?1 GLOB ?2")?;
-        Ok(query.query_row([id, &self.glob], |row| row.get(0))?)
-    }
-}
-
 impl<'a> View<'a> {
     pub(super) fn new(db: &'a Connection) -> Self {
         Self { db }
@@ -176,8 +155,9 @@ impl<'a> View<'a> {
     pub fn count(self, state: State, filter: &Filter) -> Result<u64, LedgerError> {
         let origin = filter.origin.map(Origin::number);
         let count: i64 = self.db.query_row(
-            "SELECT count(*) FROM job WHERE state = ?1 AND want = 0 AND (?2 IS NULL OR origin = ?2) AND (?3 IS NULL OR id GLOB ?3)",
-            rusqlite::params![state.number(), origin, filter.select],
+            "SELECT count(*) FROM job WHERE state = ?1 AND want = 0 AND (?2 IS NULL OR origin = ?2)
+             AND (?3 IS NULL OR id GLOB ?3) AND (?4 IS NULL OR id IN (SELECT value FROM json_each(?4)))",
+            rusqlite::params![state.number(), origin, filter.select.glob(), filter.select.ids()],
             |row| row.get(0),
         )?;
         Ok(count as u64)
@@ -192,8 +172,9 @@ impl<'a> View<'a> {
                 (SELECT n, estimate FROM job WHERE want = 0 AND state IN (0, 2, 3) AND (state = 0
                  -- Changed while under way: bought again as soon as the earlier version is here.
                  OR fingerprint <> (SELECT a.fingerprint FROM attempt a WHERE a.id = job.attempt)) AND (?1 IS NULL OR origin = ?1)
-                 AND (?2 IS NULL OR id GLOB ?2) ORDER BY seq LIMIT ?3)",
-            rusqlite::params![origin, filter.select, limit],
+                 AND (?2 IS NULL OR id GLOB ?2) AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))
+                 ORDER BY seq LIMIT ?4)",
+            rusqlite::params![origin, filter.select.glob(), filter.select.ids(), limit],
             |row| {
                 Ok(Purchase {
                     jobs: row.get::<_, i64>(0)? as u64,
