@@ -121,7 +121,7 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
             return Err(error);
         }
     }
-    let saved = Some(store.view().owned(&selection.select)?);
+    let saved = Some(store.owned(&selection.select)?);
     let resume = resume_command(dated.as_ref());
     let emulator = args.emulate.options()?;
     let json = args.json;

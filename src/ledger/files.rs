@@ -7,7 +7,7 @@ use crate::job::ContentHash;
 
 /// A picture that should be on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct Kept<P> {
     /// The job's number in the ledger.
     pub job: i64,
     /// The attempt that bought it.
@@ -15,11 +15,19 @@ pub struct Kept {
     /// Its number among the attempt's pictures.
     pub number: u32,
     /// Path below the output folder.
-    pub path: String,
+    pub path: P,
     /// Length of the file.
     pub bytes: u64,
     /// When its link dies or died, in milliseconds since 1970.
     pub expires_at: i64,
+}
+
+impl<P> Kept<P> {
+    /// The same with its path in another form.
+    pub fn with_path<Q>(self, path: Q) -> Kept<Q> {
+        let Self { job, attempt, number, bytes, expires_at, .. } = self;
+        Kept { job, attempt, number, path, bytes, expires_at }
+    }
 }
 
 /// A decided move of a picture that may not have happened yet.
@@ -39,10 +47,10 @@ pub struct Move {
 
 impl Store {
     /// Visits every picture of the jobs that are done.
-    pub fn each_kept(&self, mut visit: impl FnMut(Kept)) -> Result<(), LedgerError> {
+    pub fn each_kept(&self, mut visit: impl FnMut(Kept<&str>)) -> Result<(), LedgerError> {
         let mut query = self.db.prepare(
             "SELECT job.seq, image.attempt, image.number, image.path, image.bytes, image.expires_at
-             FROM job JOIN image ON image.attempt = job.attempt
+             FROM job INDEXED BY job_done JOIN image ON image.attempt = job.attempt
              WHERE job.state = 6 AND job.want <> 2 AND image.saved_at IS NOT NULL AND image.moving_from IS NULL",
         )?;
         let mut rows = query.query([])?;
@@ -51,7 +59,7 @@ impl Store {
                 job: row.get(0)?,
                 attempt: row.get(1)?,
                 number: row.get(2)?,
-                path: row.get(3)?,
+                path: row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?,
                 bytes: row.get::<_, i64>(4)? as u64,
                 expires_at: row.get::<_, Option<i64>>(5)?.unwrap_or(0),
             });

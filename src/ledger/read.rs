@@ -72,8 +72,10 @@ pub struct Totals {
     pub next_expiry: Option<i64>,
 }
 
-/// The key under which a run that ended cleanly leaves its figures.
+/// The keys under which a run that ended cleanly leaves its figures, and what
+/// the pictures of the jobs that are done have cost.
 pub(super) const TOTALS: &str = "totals";
+pub(super) const OWNED: &str = "owned";
 
 /// The figures that the last run left; they hold until something is written.
 /// Those that another version wrote, and that can't be read, are summed up anew.

@@ -69,10 +69,11 @@ impl View<'_> {
     /// How many of the listed ids are no jobs of the manifest, and the first
     /// of them.
     pub fn strangers(self, select: &Select) -> Result<(u64, Option<String>), LedgerError> {
+        let Some(ids) = select.ids() else { return Ok((0, None)) };
         Ok(self.db().query_row(
-            "SELECT count(*), min(value) FROM json_each(ifnull(?1, '[]'))
-             WHERE value NOT IN (SELECT id FROM job WHERE want <> 2)",
-            [select.ids()],
+            "SELECT count(*), min(value) FROM json_each(?1) AS listed
+             WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = listed.value AND want <> 2)",
+            [ids],
             |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)),
         )?)
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::enrol::json;
-use super::{FolderLock, LedgerError, Rescue, Store, Totals, open, read};
-use crate::job::{ContentHash, State};
+use super::{FolderLock, LedgerError, Rescue, Select, Store, Totals, open, read};
+use crate::job::{ContentHash, Credits, State};
 
 /// What a folder belongs to. Another name or base URL is another run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Store {
         let held = store.transaction(|store| {
             store.set_meta("open", "1")?;
             if unclean {
-                store.forget(read::TOTALS)?;
+                store.forget_figures()?;
             }
             store.hold_open_attempts()
         })?;
@@ -68,6 +68,23 @@ impl Store {
         self.view().totals()
     }
 
+    /// What the pictures of the jobs that are done and that `select` lets
+    /// through have cost: buying them again would cost the same.
+    pub fn owned(&self, select: &Select) -> Result<Credits, LedgerError> {
+        if *select == Select::default()
+            && self.is_as_opened()
+            && let Some(micro) = self.meta(read::OWNED)?.and_then(|micro| micro.parse().ok())
+        {
+            return Ok(Credits::from_micro(micro));
+        }
+        self.view().owned(select)
+    }
+
+    fn forget_figures(&self) -> Result<(), LedgerError> {
+        self.forget(read::TOTALS)?;
+        self.forget(read::OWNED)
+    }
+
     fn is_as_opened(&self) -> bool {
         self.db.total_changes() == self.changes_at_open
     }
@@ -76,11 +93,15 @@ impl Store {
     /// folds the log into `ledger.db`, so that copying that one file is enough.
     pub fn close(self, totals: Option<&Totals>) -> Result<(), LedgerError> {
         let as_opened = self.is_as_opened();
+        let owned = totals.map(|_| self.owned(&Select::default())).transpose()?;
         self.transaction(|store| {
-            match totals {
-                Some(totals) => store.set_meta(read::TOTALS, &json(totals)?)?,
+            match totals.zip(owned) {
+                Some((totals, owned)) => {
+                    store.set_meta(read::TOTALS, &json(totals)?)?;
+                    store.set_meta(read::OWNED, &owned.micro().to_string())?;
+                }
                 None if as_opened => {}
-                None => store.forget(read::TOTALS)?,
+                None => store.forget_figures()?,
             }
             store.forget("open")
         })?;

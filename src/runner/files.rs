@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, open, statat};
@@ -129,37 +129,78 @@ fn adopt(store: &Store, picture: &ToFetch) -> Result<bool, LedgerError> {
 }
 
 /// Pictures that are compared at once, and how many such lots may wait.
-const LOT: usize = 4096;
-const LOTS: usize = 4;
+const LOT: usize = 1024;
+const LOTS: usize = 8;
+
+/// Threads that look files up: a look is the kernel's work, or a network's.
+const LOOKERS: usize = 4;
+
+/// Pictures to compare. Their paths stand one behind the other, each with its
+/// end: a million small texts cost more than the looks.
+#[derive(Default)]
+struct Lot {
+    paths: String,
+    pictures: Vec<Kept<usize>>,
+}
+
+impl Lot {
+    fn push(&mut self, kept: Kept<&str>) {
+        self.paths.push_str(kept.path);
+        self.pictures.push(kept.with_path(self.paths.len()));
+    }
+
+    /// Those that are not in their folder as a whole.
+    fn missing(self, folders: &mut Folders<'_>) -> Vec<Kept<String>> {
+        let mut begin = 0;
+        let mut missing = Vec::new();
+        for kept in self.pictures {
+            let path = &self.paths[begin..kept.path];
+            begin = kept.path;
+            if !folders.has_whole(path, kept.bytes) {
+                missing.push(kept.with_path(path.to_owned()));
+            }
+        }
+        missing
+    }
+}
 
 /// Recorded pictures that are gone or cut short, by job and attempt. One
-/// thread reads the ledger, another the folder: each has its own to wait for.
-fn find_missing(store: &Store) -> Result<BTreeMap<(i64, i64), Vec<Kept>>, LedgerError> {
-    let (lots, compare) = mpsc::sync_channel::<Vec<Kept>>(LOTS);
-    let root = store.folder();
+/// thread reads the ledger, others the folder: each has its own to wait for.
+fn find_missing(store: &Store) -> Result<BTreeMap<(i64, i64), Vec<Kept<String>>>, LedgerError> {
+    let (lots, compare) = mpsc::sync_channel::<Lot>(LOTS);
+    let (root, compare) = (store.folder(), Mutex::new(compare));
     thread::scope(|scope| {
-        let comparing = scope.spawn(move || {
-            let mut missing: BTreeMap<(i64, i64), Vec<Kept>> = BTreeMap::new();
-            let mut folders = Folders::new(root);
-            for kept in compare.into_iter().flatten() {
-                if !folders.has_whole(&kept) {
-                    missing.entry((kept.job, kept.attempt)).or_default().push(kept);
-                }
-            }
-            missing
-        });
-        let mut lot = Vec::with_capacity(LOT);
+        let lookers = [(); LOOKERS].map(|()| scope.spawn(|| find_in(root, &compare)));
+        let mut lot = Lot::default();
         store.each_kept(|kept| {
             lot.push(kept);
-            if lot.len() == LOT {
-                // It ends only after this sender is gone.
-                let _ = lots.send(std::mem::replace(&mut lot, Vec::with_capacity(LOT)));
+            if lot.pictures.len() == LOT {
+                // They end only after this sender is gone.
+                let _ = lots.send(std::mem::take(&mut lot));
             }
         })?;
         let _ = lots.send(lot);
         drop(lots);
-        comparing.join().map_err(|_| LedgerError::Contradiction("comparing files was interrupted".into()))
+        let mut missing: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for looker in lookers {
+            let found = looker.join().ok().flatten();
+            let broken = || LedgerError::Contradiction("comparing files was interrupted".into());
+            for kept in found.ok_or_else(broken)? {
+                missing.entry((kept.job, kept.attempt)).or_default().push(kept);
+            }
+        }
+        Ok(missing)
     })
+}
+
+/// What is missing of the lots, until no lot comes; `None` where another
+/// thread broke off.
+fn find_in(root: &Path, lots: &Mutex<mpsc::Receiver<Lot>>) -> Option<Vec<Kept<String>>> {
+    let (mut folders, mut missing) = (Folders::new(root), Vec::new());
+    loop {
+        let Ok(lot) = lots.lock().ok()?.recv() else { return Some(missing) };
+        missing.extend(lot.missing(&mut folders));
+    }
 }
 
 /// Looks pictures up from the folder that the last one lay in: most lie in the
@@ -175,12 +216,12 @@ impl<'a> Folders<'a> {
         Self { root, open: None }
     }
 
-    fn has_whole(&mut self, kept: &Kept) -> bool {
-        let path = Path::new(&kept.path);
+    fn has_whole(&mut self, path: &str, bytes: u64) -> bool {
+        let path = Path::new(path);
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
         let Some(folder) = self.enter(folder) else { return false };
         statat(folder, name, AtFlags::empty()).is_ok_and(|file| {
-            FileType::from_raw_mode(file.st_mode).is_file() && u64::try_from(file.st_size) == Ok(kept.bytes)
+            FileType::from_raw_mode(file.st_mode).is_file() && u64::try_from(file.st_size) == Ok(bytes)
         })
     }
 
