@@ -98,14 +98,23 @@ fn main() -> anyhow::Result<()> {
     let peers = peers::present(&args);
     let stub = Stub::start(&args)?;
     let mut rows = vec![];
+    let mut written = vec![];
     for round in 0..args.rounds {
         for peer in &peers {
-            let row = measure_one(&args, *peer, &stub, &folder.join(format!("{round}-{}", peer.name())))?;
+            let into = folder.join(format!("{round}-{}", peer.name()));
+            // What another client wrote is on the disk before this one starts.
+            rustix::fs::sync();
+            let row = measure_one(&args, *peer, &stub, &into)?;
             eprintln!("round {}: {:<12} {:>7.0} jobs/s", round + 1, peer.name(), row.rate(args.jobs));
             rows.push(row);
+            written.push(into);
         }
     }
     drop(stub);
+    // Only now: ext4 looks long for a new file's place where many have just been deleted.
+    for folder in written {
+        std::fs::remove_dir_all(folder)?;
+    }
     report(&args, &peers, &rows);
     Ok(())
 }
@@ -144,7 +153,6 @@ fn measure_one(args: &Args, peer: Peer, stub: &Stub, folder: &Path) -> anyhow::R
         cost.code,
         String::from_utf8_lossy(&cost.stdout)
     );
-    std::fs::remove_dir_all(folder)?;
     Ok(Row { peer, cost, counts, pictures })
 }
 
