@@ -64,7 +64,7 @@ macro_rules! to_fetch_sql {
             "SELECT ",
             in_flight_columns!(),
             ", image.number, attempt.n > 1, image.link, image.expires_at, job.path, job.fingerprint <> attempt.fingerprint
-             FROM job JOIN attempt ON attempt.id = job.attempt
+             FROM job JOIN attempt ON attempt.job = job.seq AND attempt.id = job.attempt
                       JOIN image ON image.attempt = attempt.id AND image.saved_at IS NULL AND image.link IS NOT NULL
              WHERE ",
             $condition

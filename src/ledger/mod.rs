@@ -25,6 +25,8 @@ mod record;
 mod references;
 mod rescue;
 mod resolve;
+#[cfg(test)]
+mod scans;
 mod select;
 mod start;
 mod writer;

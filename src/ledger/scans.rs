@@ -1,0 +1,98 @@
+//! What is asked for every job must cost the same in a ledger of any size.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
+use rusqlite::StatementStatus;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
+use super::*;
+use crate::job::ContentHash;
+use crate::manifest::{Format, Source};
+use crate::model::Prices;
+use crate::plan::Plan;
+
+const JOBS: i64 = 400;
+
+/// A store with that many pending jobs; the statements that go through tables
+/// row by row are kept with their steps.
+fn watched(folder: &std::path::Path) -> (Store, Arc<Mutex<Vec<(i32, String)>>>) {
+    let identity = Identity { name: "test".into(), base_url: "test".into() };
+    let (mut store, _) = Store::open(FolderLock::acquire(folder, false).unwrap(), Some(&identity)).unwrap();
+    let text = format!("name = 'test'\n[[jobs]]\nid = 'fox'\nprompt = 'a fox'\nrepeat = {JOBS}\n");
+    let source = Source::text("t.toml", Some(Format::Toml), text, ".");
+    let plan = Plan::load(&source, Prices::published()).unwrap();
+    plan.survey(&mut |wanted| {
+        store.add(&wanted).unwrap();
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let steps = Arc::clone(&seen);
+    let watch = move |event: TraceEvent<'_>| {
+        if let TraceEvent::Profile(statement, _) = event {
+            let scanned = statement.get_status(StatementStatus::FullscanStep);
+            steps.lock().unwrap().push((scanned, statement.sql().into_owned()));
+        }
+    };
+    store.db.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(watch)).unwrap();
+    (store, seen)
+}
+
+/// From the intent to the saved picture.
+fn finish(store: &Store, job: i64) {
+    let body = b"{}".to_vec();
+    store.quote(job, &body, "key").unwrap();
+    let intent = Intent {
+        job,
+        key: format!("key-{job}"),
+        body,
+        remembered: 20,
+        token: None,
+        budget: None,
+        booked: None,
+    };
+    let Intended::Durable { attempt, .. } = store.intend(&intent).unwrap() else { panic!("no intent") };
+    let taken = Taken {
+        task: format!("task-{job}"),
+        estimated: None,
+        reserved: None,
+        request_id: None,
+        via: Via::Answer,
+    };
+    store.record(job, attempt, Outcome::Accepted(taken)).unwrap();
+    let links = vec!["https://example.com/0".into()];
+    store.record(job, attempt, Outcome::Completed { links, used: None, expires_at: 1 }).unwrap();
+    let saved = SavedPicture {
+        number: 1,
+        path: format!("images/{job}.png"),
+        sha256: ContentHash::of(&job.to_le_bytes()),
+        bytes: 1,
+        width: 1,
+        height: 1,
+        format: "png".into(),
+    };
+    store.record(job, attempt, Outcome::Saved(saved)).unwrap();
+}
+
+#[test]
+fn no_step_of_a_job_goes_through_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, seen) = watched(folder.path());
+    for job in 1..=JOBS / 2 {
+        finish(&store, job);
+    }
+    seen.lock().unwrap().clear();
+    let (half, all) = (JOBS / 2, Filter::default());
+    assert_eq!(store.pending(&all, half, 1).unwrap()[0].job, half + 1);
+    assert!(store.pending_job(&all, half + 2).unwrap().is_some());
+    finish(&store, half + 1);
+    store.ready().unwrap();
+    store.in_flight().unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(seen.len() > 10, "{seen:?}");
+    let scans: Vec<_> = seen.iter().filter(|(steps, _)| i64::from(*steps) > JOBS / 10).collect();
+    assert!(scans.is_empty(), "{scans:#?}");
+}
