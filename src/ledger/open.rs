@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::LedgerError;
@@ -141,6 +142,9 @@ pub(super) fn for_reading(folder: &Path) -> Result<Connection, LedgerError> {
 
 fn prepare(db: &Connection) -> Result<(), LedgerError> {
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Plans don't depend on bound values; otherwise every binding of a value
+    // that a partial index might be about compiles its statement anew.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.busy_timeout(Duration::from_secs(10))?;
     db.pragma_update(None, "trusted_schema", false)?;
     db.pragma_update(None, "cell_size_check", true)?;
