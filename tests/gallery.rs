@@ -162,6 +162,32 @@ fn a_picture_that_cannot_be_read_is_named_and_the_page_is_made() {
 }
 
 #[test]
+fn the_page_says_what_the_last_check_found() {
+    let scene = scene();
+    fs::copy(scene.out().join("images/icon-2.png"), scene.out().join("images/fox/coat=red,hour=dawn.png"))
+        .unwrap();
+    scene.call(&["check", "out"]).exits(6);
+    scene.call(&["gallery", "out"]).exits(0);
+    let (_, jobs) = data(&scene.out().join("gallery.html"));
+    let found = |id: &str| {
+        let job = jobs.iter().find(|job| job["id"] == id).unwrap();
+        job["pictures"][0]["found"][0].clone()
+    };
+    assert_eq!(found("fox/coat=red,hour=dawn")["kind"], "damaged");
+    // The emulator of the tests draws one picture a size.
+    assert_eq!(found("fox/coat=white,hour=dusk")["kind"], "similar");
+    assert_eq!(found("icon"), Value::Null);
+
+    // What was bought since is another picture.
+    scene.ledger().execute("UPDATE image SET saved_at = saved_at + 3600000", []).unwrap();
+    scene.call(&["gallery", "out"]).exits(0);
+    assert!(!fs::read_to_string(scene.out().join("gallery.html")).unwrap().contains("\"kind\":"));
+
+    fs::write(scene.out().join("check.json"), "{").unwrap();
+    scene.call(&["gallery", "out"]).exits(0).says(&["check.json"]);
+}
+
+#[test]
 fn a_run_that_is_going_can_be_looked_at() {
     let scene = Scene::new("stuck@2");
     scene.jobs(2);
@@ -275,6 +301,7 @@ fn the_page_holds_in_a_real_browser() {
         return;
     }
     let (scene, trapped, crowded) = (scene(), trapped(), crowded());
+    scene.call(&["check", "out"]).exits(0);
     scene.ledger().execute("UPDATE image SET width = 1000 WHERE path = 'images/icon-2.png'", []).unwrap();
     scene.call(&["gallery", "out"]).exits(0);
     scene.call(&["gallery", "out", "--embed", "--to", "one.html"]).exits(0);

@@ -1,11 +1,11 @@
 //! What a check can find.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Picture;
 
 /// The kinds of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The ledger knows the picture and its file is not there.
@@ -35,7 +35,7 @@ impl Kind {
 }
 
 /// One thing that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What it is.
     pub kind: Kind,

@@ -14,7 +14,7 @@ mod stray;
 use std::path::Path;
 
 pub use finding::{Finding, Kind, Totals};
-pub use record::FILE_NAME;
+pub use record::{FILE_NAME, LastCheck};
 
 use crate::ledger::{LedgerError, Picture, Reader};
 use batch::{Batch, Seen};

@@ -7,6 +7,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::check::Finding;
 use crate::job::{ContentHash, Credits, Reference, Request, State};
 use crate::ledger::{Exhibit, Failure, Shown, Wish};
 
@@ -33,6 +34,8 @@ pub(super) struct Image {
     pub(super) thumb: Option<String>,
     /// The file is on disk.
     pub(super) here: bool,
+    /// What the last check found.
+    pub(super) found: Vec<Finding>,
 }
 
 /// One job.
@@ -93,6 +96,8 @@ struct Picture<'e> {
     thumb: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     gone: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    found: Vec<Finding>,
     size: (u32, u32),
     bytes: u64,
     format: &'e str,
@@ -149,6 +154,7 @@ impl<'e> Picture<'e> {
             path: &shown.path,
             thumb: image.thumb,
             gone: !image.here,
+            found: image.found,
             size: shown.size,
             bytes: shown.bytes,
             format: &shown.format,

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 pub use error::GalleryError;
 pub use thumbs::Unreadable;
 
+use crate::check::{self, LastCheck};
 use crate::job::ContentHash;
 use crate::ledger::{Reader, Shown, View};
 use entry::{Entry, Header, Image};
@@ -59,11 +60,15 @@ pub fn make(options: &Options, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<M
     let thumbs = Thumbs::new(&options.out);
     let unreadable = thumbs.fill(missing(view, &thumbs)?, progress)?;
     let mut made = Made { unreadable, ..Made::default() };
+    let last = LastCheck::open(&options.out).unwrap_or_else(|error| {
+        tracing::warn!("the page says nothing of the last check: {}: {error}", check::FILE_NAME);
+        LastCheck::default()
+    });
     let base = file::link_between(&options.to, &options.out)?;
     file::replace(&options.to, |mut file| {
         let mut writer = page::Writer::begin(&mut file, &header(view, base, options.embed)?)?;
         view.each_exhibit(|exhibit| {
-            let show = |shown: &Shown| image(shown, options, &thumbs);
+            let show = |shown: &Shown| image(shown, options, &thumbs, &last);
             made.jobs += 1;
             made.pictures += exhibit.pictures.len() as u64;
             writer.entry(&Entry::of(&exhibit, show))
@@ -86,11 +91,12 @@ fn missing(view: View<'_>, thumbs: &Thumbs) -> Result<Vec<(ContentHash, String)>
 
 /// The picture as the page refers to it. One that was saved after the
 /// thumbnails were made has none, and the page shows the picture itself.
-fn image(shown: &Shown, options: &Options, thumbs: &Thumbs) -> Image {
+fn image(shown: &Shown, options: &Options, thumbs: &Thumbs, last: &LastCheck) -> Image {
     let thumb = thumbs.find(&shown.sha256).and_then(|thumb| {
         if options.embed { thumb.data_url(&options.out).ok() } else { Some(thumb.path().to_owned()) }
     });
-    Image { thumb, here: file::is_plain(&shown.path) && options.out.join(&shown.path).is_file() }
+    let here = file::is_plain(&shown.path) && options.out.join(&shown.path).is_file();
+    Image { thumb, here, found: last.of(&shown.path, shown.saved_at).to_vec() }
 }
 
 fn header(view: View<'_>, base: String, embedded: bool) -> Result<Header, GalleryError> {

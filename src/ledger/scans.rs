@@ -1,8 +1,6 @@
 //! What is asked for every job must cost the same in a ledger of any size, and
 //! is compiled once.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 

@@ -164,9 +164,11 @@ impl Lot {
     }
 }
 
-/// Recorded pictures that are gone or cut short, by job and attempt. One
-/// thread reads the ledger, others the folder: each has its own to wait for.
-fn find_missing(store: &Store) -> Result<BTreeMap<(i64, i64), Vec<Kept<String>>>, LedgerError> {
+/// Recorded pictures that are gone or cut short, by job and attempt.
+type Missing = BTreeMap<(i64, i64), Vec<Kept<String>>>;
+
+/// One thread reads the ledger, others the folder: each has its own to wait for.
+fn find_missing(store: &Store) -> Result<Missing, LedgerError> {
     let (lots, compare) = mpsc::sync_channel::<Lot>(LOTS);
     let (root, compare) = (store.folder(), Mutex::new(compare));
     thread::scope(|scope| {
@@ -181,7 +183,7 @@ fn find_missing(store: &Store) -> Result<BTreeMap<(i64, i64), Vec<Kept<String>>>
         })?;
         let _ = lots.send(lot);
         drop(lots);
-        let mut missing: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut missing = Missing::new();
         for looker in lookers {
             let found = looker.join().ok().flatten();
             let broken = || LedgerError::Contradiction("comparing files was interrupted".into());

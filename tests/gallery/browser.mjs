@@ -174,7 +174,7 @@ tests["pictures are large by keyboard alone"] = async () => {
   const focused = await page.evaluate(() => document.activeElement.closest(".tile")?.item.label);
   assert.equal(focused, "fox/coat=white,hour=dawn", "the focus is where one was");
   await open(page, 5);
-  assert.match(await page.locator(".remark").textContent(), /Promised 1024 × 768 pixels, received 1000 × 768/);
+  assert.match(await page.locator(".remark").first().textContent(), /Promised 1024 × 768 pixels, received 1000 × 768/);
   await page.goBack();
   await page.locator("dialog[open]").waitFor({ state: "detached" });
   assert.deepEqual(seen.errors, []);
@@ -212,6 +212,16 @@ tests["picks stay in the browser and leave as a selection file"] = async () => {
   await page.setInputFiles("#load", join(plain, "picks.txt"));
   await page.locator(".tile.pick").nth(1).waitFor();
   assert.equal(await page.locator(".tile.pick").count(), 2);
+  await context.close();
+};
+
+tests["what a check found can be filtered and read"] = async () => {
+  const { page, seen, context } = await visit(join(plain, "gallery.html"));
+  await box(page, "Similar").check();
+  await page.waitForFunction(() => document.querySelectorAll(".tile").length === 4);
+  await open(page);
+  await page.getByText("Nearly the same as images/").waitFor();
+  assert.deepEqual(seen.errors, []);
   await context.close();
 };
 

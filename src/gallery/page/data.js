@@ -78,6 +78,15 @@ function notes({ job, picture }) {
   if (picture?.gone) {
     found.push({ short: "File is missing", long: `${picture.path} is not beside this page's ledger any more. The next run fetches it again while its link lives.` });
   }
+  for (const { kind, detail, like, distance } of picture?.found ?? []) {
+    const similar = () => `Nearly the same as ${like}: ${count(distance ?? 0, "bit")} of 64 differ to the eye.`;
+    const words = {
+      damaged: () => ({ short: "Damaged", long: `imgbatch check: ${detail ?? "the file is not what was recorded"}.` }),
+      blank: () => ({ short: "Blank", long: `imgbatch check: ${detail ?? "the picture is one colour, or nearly"}.` }),
+      similar: () => ({ short: "Similar", long: similar() }),
+    };
+    if (Object.hasOwn(words, kind)) found.push(words[kind]());
+  }
   if (job.state === "succeeded" && job.pictures.length < job.params.n) {
     found.push({ short: "Fewer pictures", long: `${job.params.n} pictures were ordered and ${job.pictures.length} came.` });
   }
