@@ -27,7 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("check", &["ledger", "job", "download"]),
     // Of `manifest` only the units: rates, limits, numbers at once.
     ("runner", &["account", "api", "callback", "pacer", "download", "ledger", "events", "job", "manifest"]),
-    ("gallery", &["ledger", "job"]),
+    // Of `check` only what it found.
+    ("gallery", &["ledger", "job", "check"]),
     (
         "cli",
         &[

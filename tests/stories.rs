@@ -44,13 +44,15 @@ impl Batch {
         (code, json)
     }
 
-    /// A command that ends with 2 and says why.
-    fn refused(&self, words: &[&str]) -> String {
+    /// What a command that ends with `expected` says to people.
+    fn said(&self, words: &[&str], expected: i32) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imgbatch"));
         command.args(words).args(["m.toml", "--emulate", "--out", "out"]).current_dir(self.folder.path());
-        let (code, _, stderr) = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped())).end();
-        assert_eq!(code, 2);
-        String::from_utf8(stderr).unwrap()
+        let (code, stdout, stderr) =
+            Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped())).end();
+        let said = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert_eq!(code, expected, "{said}");
+        said
     }
 
     /// Runs to success; gives the number of submissions.
@@ -311,13 +313,16 @@ fn only_the_jobs_of_a_list_are_bought() {
     );
     fs::write(batch.folder.path().join("picks.txt"), "# picked\nb#2\na\tn\nx\n").unwrap();
     let words = ["--select-from", "picks.txt"];
-    let refused = batch.refused(&[&["run"], &words[..]].concat());
+    let refused = batch.said(&[&["run"], &words[..]].concat(), 2);
     assert!(refused.contains("picks.txt") && refused.contains("line 3"), "{refused}");
     fs::write(batch.folder.path().join("picks.txt"), "# picked\nb#2\na\nx\n").unwrap();
     let (_, plan) = batch.call(&[&["plan"], &words[..]].concat());
     assert_eq!(plan["totals"]["submissions"], 2, "{plan}");
     let (code, json) = batch.call(&[&["run"], &words[..]].concat());
     assert_eq!((code, json["submissions"]["sent"].as_u64()), (0, Some(2)), "{json}");
+    // The others wait for a run that chooses them; the same command would not.
+    let again = batch.said(&[&["run"], &words[..]].concat(), 0);
+    assert!(again.contains("2 of 5 jobs succeeded, 3 pending") && !again.contains("To go on"), "{again}");
     assert_eq!(batch.files("images"), ["a.png", "b#2.png"]);
     // With a glob as well, both must hold.
     let (_, plan) = batch.call(&["plan", "--select", "b*", "--select-from", "picks.txt"]);

@@ -176,6 +176,9 @@ fn finish(
     summary.count_reuse(saved);
     notice.interrupted = ended.interrupted;
     notice.summary = Some(summary.json()?);
+    // A filter that let all of its jobs through would let no more through.
+    let through = filter.is_some() && !limited && pending + totals.jobs.in_flight == 0;
+    let resume = (!through).then_some(resume);
     let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
     if let Some(error) = ended.broken {
         let error = anyhow::Error::new(error);

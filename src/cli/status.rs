@@ -32,11 +32,11 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     );
     let look = |reader: &Reader| look(args, reader);
     let Look { summary, exit, .. } = if args.watch {
-        watch(&args.out, args.json, look, |summary| summary.text(None, &resume))?
+        watch(&args.out, args.json, look, |summary| summary.text(None, Some(&resume)))?
     } else {
         look(&Reader::open(&args.out)?)?
     };
-    print(&if args.json { summary.json()? } else { summary.text(None, &resume) })?;
+    print(&if args.json { summary.json()? } else { summary.text(None, Some(&resume)) })?;
     Ok(exit)
 }
 

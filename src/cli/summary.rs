@@ -190,7 +190,7 @@ impl Summary {
 
     /// For people, at most 80 columns where names allow it. `resume` is the
     /// command that goes on.
-    pub(super) fn text(&self, ended: Option<&Ended>, resume: &str) -> String {
+    pub(super) fn text(&self, ended: Option<&Ended>, resume: Option<&str>) -> String {
         let mut text = String::new();
         let jobs = &self.jobs;
         let wanted = jobs.total - jobs.skipped;
@@ -303,7 +303,7 @@ impl Summary {
         }
     }
 
-    fn say_next(&self, text: &mut String, ended: Option<&Ended>, resume: &str) {
+    fn say_next(&self, text: &mut String, ended: Option<&Ended>, resume: Option<&str>) {
         if let Some(ended) = ended {
             if let Some(halt) = &ended.halted {
                 let _ = writeln!(text, "  paused    {}", printable(&halt.sentence()));
@@ -324,7 +324,9 @@ impl Summary {
         if self.jobs.unknown > 0 {
             let _ = write!(text, "{}", self.rungs.explanation(&out));
         }
-        if self.jobs.pending + self.jobs.in_flight > 0 {
+        if self.jobs.pending + self.jobs.in_flight > 0
+            && let Some(resume) = resume
+        {
             let _ = writeln!(text, "To go on:\n  {resume}");
         }
     }

@@ -1,17 +1,14 @@
 //! What is asked for every job must cost the same in a ledger of any size, and
 //! is compiled once.
 
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use rusqlite::StatementStatus;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::*;
-use crate::job::ContentHash;
-use crate::manifest::{Format, Source};
-use crate::model::Prices;
-use crate::plan::Plan;
+use crate::job::{ContentHash, OutPath, Request, Wanted};
 
 const JOBS: i64 = 400;
 
@@ -25,18 +22,40 @@ struct Ran {
     sql: String,
 }
 
+fn wanted(number: i64) -> Wanted {
+    let request = Request {
+        model: "gpt-image-2".into(),
+        prompt: "a fox".into(),
+        size: "1:1".into(),
+        resolution: None,
+        quality: "low".into(),
+        n: 1,
+        background: None,
+        images: Vec::new(),
+        mask: None,
+        callback_url: None,
+    };
+    let id = format!("fox-{number}");
+    Wanted {
+        fingerprint: request.fingerprint(),
+        request,
+        path: OutPath::new(&id).unwrap(),
+        id,
+        axes: BTreeMap::new(),
+        meta: serde_json::Map::new(),
+        skip: false,
+        size: None,
+        estimate: None,
+    }
+}
+
 /// A store with that many pending jobs, and what its statements did.
 fn watched(folder: &std::path::Path) -> (Store, Arc<Mutex<Vec<Ran>>>) {
     let identity = Identity { name: "test".into(), base_url: "test".into() };
     let (mut store, _) = Store::open(FolderLock::acquire(folder, false).unwrap(), Some(&identity)).unwrap();
-    let text = format!("name = 'test'\n[[jobs]]\nid = 'fox'\nprompt = 'a fox'\nrepeat = {JOBS}\n");
-    let source = Source::text("t.toml", Some(Format::Toml), text, ".");
-    let plan = Plan::load(&source, Prices::published()).unwrap();
-    plan.survey(&mut |wanted| {
-        store.add(&wanted).unwrap();
-        ControlFlow::Continue(())
-    })
-    .unwrap();
+    for number in 1..=JOBS {
+        store.add(&wanted(number)).unwrap();
+    }
     let seen = Arc::new(Mutex::new(Vec::new()));
     let steps = Arc::clone(&seen);
     let watch = move |event: TraceEvent<'_>| {
