@@ -3,13 +3,15 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::AccountError;
 
 const FILE_NAME: &str = "account.db";
+/// How long other processes are waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One entry a version, applied in order.
 const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
@@ -49,18 +51,36 @@ impl Account {
             .mode(0o600)
             .open(&path)
             .map_err(file(&path))?;
-        let mut db = Connection::open(&path)?;
-        db.busy_timeout(Duration::from_secs(10))?;
-        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-        db.pragma_update(None, "synchronous", "FULL")?;
-        migrate(&mut db, &path)?;
-        Ok(Self { db })
+        let tries_end = Instant::now() + PATIENCE;
+        loop {
+            match connect(&path) {
+                Err(AccountError::Sql(error)) if is_busy(&error) && Instant::now() < tries_end => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                opened => return Ok(Self { db: opened? }),
+            }
+        }
     }
 
     /// The same where it exists already; asking must not make a folder.
     pub fn open_existing(folder: &Path) -> Result<Option<Self>, AccountError> {
         if folder.join(FILE_NAME).exists() { Self::open(folder).map(Some) } else { Ok(None) }
     }
+}
+
+fn connect(path: &Path) -> Result<Connection, AccountError> {
+    let mut db = Connection::open(path)?;
+    db.busy_timeout(PATIENCE)?;
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    migrate(&mut db, path)?;
+    Ok(db)
+}
+
+/// SQLite itself does not wait where another process turns the log on for the
+/// first time, or clears it away as the last to leave.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
 fn migrate(db: &mut Connection, path: &Path) -> Result<(), AccountError> {
@@ -93,6 +113,22 @@ mod tests {
         assert_eq!(found(&[home, ("XDG_STATE_HOME", "s")]), Some("/home/ada/.local/state/imgbatch".into()));
         assert_eq!(found(&[home, ("IMGBATCH_STATE_DIR", "/x")]), Some("/x".into()));
         assert_eq!(found(&[]), None);
+    }
+
+    #[test]
+    fn many_that_come_first_at_once_all_get_in() {
+        for _ in 0..30 {
+            let folder = tempfile::tempdir().unwrap();
+            let together = std::sync::Barrier::new(8);
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        together.wait();
+                        drop(Account::open(folder.path()).unwrap());
+                    });
+                }
+            });
+        }
     }
 
     #[test]
