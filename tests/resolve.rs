@@ -149,6 +149,9 @@ fn doctor_proves_keys_once_and_every_later_run_knows() {
     let proven = doctor(&["--prove-idempotency", "--yes"]).exits(0);
     assert!(proven.stdout.contains("keys are honoured"), "{proven}");
     assert_eq!((scene.stats().tasks_created, scene.stats().idempotent_replays), (1, 1));
+    let spent = rusqlite::Connection::open(scene.path(".local/state/imgbatch/account.db")).unwrap();
+    let spent: i64 = spent.query_row("SELECT sum(amount) FROM spend", [], |row| row.get(0)).unwrap();
+    assert!((100_000..300_000).contains(&spent), "about 0.11 credits, and once: {spent}");
     // Nobody declared it, and the third submission's lost answer comes back all the same.
     scene.manifest(&one(""));
     scene.run(&[]).exits(0);

@@ -87,7 +87,11 @@ mod tests {
             n: 3,
             background: Some("transparent".into()),
             images: vec![Reference::Url("https://a/x.png".into())],
-            mask: Some(Reference::File { path: "m.png".into(), sha256: crate::job::ContentHash::of(b"") }),
+            mask: Some(Reference::File {
+                path: "m.png".into(),
+                sha256: crate::job::ContentHash::of(b""),
+                scaled_to: None,
+            }),
             callback_url: Some("https://cb/".into()),
             ..plain()
         };

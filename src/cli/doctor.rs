@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use super::connect::Provider;
 use super::exit::Exit;
+use super::settings::{self, PaceArgs};
 use super::{print, prove, source};
+use crate::account::Limits;
 use crate::api::{Balance, Health, LookError};
 use crate::events::{bytes, printable};
 use crate::ledger::{FILE_NAME, Reader};
@@ -86,7 +88,11 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     };
     let mut checks = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(provider(args, named, &mut checks))?;
+    let limits = match &plan {
+        Some(plan) => settings::limits(&PaceArgs::default(), &plan.manifest().budget, plan.prices())?,
+        None => Limits::default(),
+    };
+    runtime.block_on(provider(args, named, &limits, &mut checks))?;
     let folder = out.unwrap_or_else(|| PathBuf::from("."));
     checks.push(disk(&folder));
     checks.push(permissions(&folder));
@@ -107,6 +113,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
 async fn provider(
     args: &Args,
     named: anyhow::Result<Provider>,
+    limits: &Limits,
     checks: &mut Vec<Check>,
 ) -> anyhow::Result<()> {
     let provider = match named {
@@ -129,7 +136,7 @@ async fn provider(
     checks.extend(key_and_balance(&health));
     checks.extend(clock(&health, SystemTime::now()));
     if args.prove_idempotency {
-        let proof = prove::prove(&client, &provider, args.yes).await?;
+        let proof = prove::prove(&client, &provider, limits, args.yes).await?;
         let text = format!("{}; remembered for {}", proof.why, provider.base_url);
         checks.push(if proof.honoured { Check::ok("keys", text) } else { Check::warn("keys", text) });
     } else if provider.honours_keys() {

@@ -126,7 +126,7 @@ fn open(out: &Path, plan: &Plan) -> anyhow::Result<Option<Reader>> {
     }
 }
 
-fn broken(problem: Problem) -> anyhow::Error {
+pub(super) fn broken(problem: Problem) -> anyhow::Error {
     match problem {
         Problem::Manifest(diagnostics) => diagnostics.into(),
         Problem::Ledger(error) => error.into(),

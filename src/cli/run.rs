@@ -10,12 +10,13 @@ use super::drive::Drive;
 use super::emulate::EmulateArgs;
 use super::exit::Exit;
 use super::notify::{Notice, NotifyArgs, Show};
+use super::plan::broken;
 use super::plan_text::{self, Lines, Outlook, Page, free_bytes};
 use super::settings::{self, PaceArgs, SelectArgs};
 use super::summary::shell_word;
 use super::{Global, Usage, note, purse, source};
 use crate::account::Limits;
-use crate::enrol::{Comparison, Only, Problem, Selection, enrol};
+use crate::enrol::{Comparison, Only, Selection, compare, enrol};
 use crate::job::ContentHash;
 use crate::ledger::{FolderLock, Identity, Purchase, Store};
 use crate::plan::Plan;
@@ -170,15 +171,16 @@ impl Intake<'_> {
         Ok(consented)
     }
 
+    /// What would run, for the screen alone.
+    fn look(&mut self, store: &Store) -> anyhow::Result<Comparison> {
+        let lines = &mut self.lines;
+        compare(self.plan, Some(store.view()), self.selection, &mut |entry| lines.add(entry)).map_err(broken)
+    }
+
     fn compare(&mut self, store: &Store) -> anyhow::Result<Comparison> {
         let lines = &mut self.lines;
         let comparison =
-            enrol(self.plan, store, self.selection, &mut |entry| lines.add(entry)).map_err(|problem| {
-                match problem {
-                    Problem::Manifest(diagnostics) => anyhow::Error::new(diagnostics),
-                    Problem::Ledger(error) => error.into(),
-                }
-            })?;
+            enrol(self.plan, store, self.selection, &mut |entry| lines.add(entry)).map_err(broken)?;
         if !comparison.totals.warnings.is_empty() {
             note(&format!("{}\n", comparison.totals.warnings));
         }
@@ -211,7 +213,7 @@ impl Intake<'_> {
     }
 
     fn consent(
-        &self,
+        &mut self,
         store: &Store,
         comparison: Option<&Comparison>,
         purchase: &Purchase,
@@ -234,7 +236,9 @@ impl Intake<'_> {
                 "this would buy {price}, and there is no terminal to ask on: pass --yes, or bound it with --budget"
             ))),
             Consent::Ask => {
-                if let Some(comparison) = comparison {
+                // Nothing was compared where the manifest is the same as last time.
+                let looked = if comparison.is_none() { Some(self.look(store)?) } else { None };
+                if let Some(comparison) = comparison.or(looked.as_ref()) {
                     note(&format!("{}\n", self.screen(store, comparison)?));
                 }
                 Ok(confirm(&format!("Buy {price}?"))?)

@@ -203,8 +203,11 @@ mod tests {
 
     #[test]
     fn references_say_nothing_of_this_machine_and_carry_no_secret() {
-        let file =
-            Reference::File { path: "/home/somebody/photos/cup.png".into(), sha256: ContentHash::of(b"") };
+        let file = Reference::File {
+            path: "/home/somebody/photos/cup.png".into(),
+            sha256: ContentHash::of(b""),
+            scaled_to: None,
+        };
         assert_eq!(name(&file), "cup.png");
         for (link, shown) in [
             ("https://example.com/a.png?X-Signature=secret#x", "https://example.com/a.png"),

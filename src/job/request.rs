@@ -54,6 +54,9 @@ pub enum Reference {
         path: PathBuf,
         /// Hash of its content at planning time.
         sha256: ContentHash,
+        /// Width and height to which a copy is scaled before it is uploaded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scaled_to: Option<(u32, u32)>,
     },
 }
 
@@ -154,7 +157,10 @@ impl Reference {
     fn canonical(&self) -> Cow<'_, str> {
         match self {
             Self::Url(url) => url.into(),
-            Self::File { sha256, .. } => format!("sha256:{sha256}").into(),
+            Self::File { sha256, scaled_to: None, .. } => format!("sha256:{sha256}").into(),
+            Self::File { sha256, scaled_to: Some((w, h)), .. } => {
+                format!("sha256:{sha256} at {w}x{h}").into()
+            }
         }
     }
 }
@@ -180,6 +186,10 @@ mod tests {
         }
     }
 
+    fn file(path: &str, scaled_to: Option<(u32, u32)>) -> Reference {
+        Reference::File { path: path.into(), sha256: ContentHash::of(b"x"), scaled_to }
+    }
+
     /// A change here orders every picture of every user again.
     #[test]
     fn the_fingerprint_is_frozen() {
@@ -192,7 +202,7 @@ mod tests {
     #[test]
     fn where_a_file_lies_and_who_is_called_back_is_no_part_of_it() {
         let with = |path: &str, callback: Option<&str>| Request {
-            images: vec![Reference::File { path: path.into(), sha256: ContentHash::of(b"x") }],
+            images: vec![file(path, None)],
             callback_url: callback.map(Into::into),
             ..request()
         };
@@ -201,6 +211,18 @@ mod tests {
             with("b/c.png", Some("https://example.com/")).fingerprint()
         );
         assert_ne!(with("a.png", None).fingerprint(), request().fingerprint());
+    }
+
+    #[test]
+    fn a_scaled_file_is_another_file() {
+        let with = |scaled_to| Request { mask: Some(file("m.png", scaled_to)), ..request() };
+        let (plain, scaled) = (with(None), with(Some((64, 48))));
+        assert_ne!(plain.fingerprint(), scaled.fingerprint());
+        assert!(scaled.differences(&plain)[0].to.as_str().unwrap().ends_with(" at 64x48"));
+        let stored = serde_json::to_string(&plain).unwrap();
+        assert!(!stored.contains("scaled_to"), "what earlier versions stored reads the same: {stored}");
+        let again: Request = serde_json::from_str(&serde_json::to_string(&scaled).unwrap()).unwrap();
+        assert_eq!(again, scaled);
     }
 
     #[test]

@@ -153,6 +153,9 @@ pub struct Defaults {
     pub images: Option<Vec<String>>,
     /// A PNG whose transparent part is painted anew.
     pub mask: Option<String>,
+    /// `resize` scales a copy of the mask to the size of the first picture, where both are files;
+    /// `exact`, the default, refuses a mask of another size.
+    pub fit: Option<String>,
     /// Where the provider reports completion.
     pub callback_url: Option<String>,
     /// Where a picture goes below `images/`. A template; may use `id` and `ext`.
@@ -178,6 +181,7 @@ impl Defaults {
         fill(&mut job.background, self.background.as_ref());
         fill(&mut job.images, self.images.as_ref());
         fill(&mut job.mask, self.mask.as_ref());
+        fill(&mut job.fit, self.fit.as_ref());
         fill(&mut job.callback_url, self.callback_url.as_ref());
         fill(&mut job.out, self.out.as_ref());
         for (column, value) in &self.meta {

@@ -56,6 +56,9 @@ pub struct Job {
     pub images: Option<Vec<String>>,
     /// A PNG whose transparent part is painted anew.
     pub mask: Option<String>,
+    /// `resize` scales a copy of the mask to the size of the first picture, where both are files;
+    /// `exact`, the default, refuses a mask of another size.
+    pub fit: Option<String>,
     /// Where the provider reports completion.
     pub callback_url: Option<String>,
     /// Where a picture goes below `images/`. A template; may use `id` and `ext`.

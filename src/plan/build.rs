@@ -10,7 +10,8 @@ use crate::model::{Draft, Prices, canonical, dimensions};
 use super::alpha::Alpha;
 use super::entry::{Entry, Meta, Number};
 use super::expand::{Item, own_scope, template_wrong};
-use super::files::{Files, Picture, mask_rule};
+use super::files::{Files, Picture};
+use super::mask::{Fit, mask_size, stretch};
 use super::report::{Report, Wrong};
 use super::scope::Scope;
 use super::template::Text;
@@ -120,13 +121,21 @@ impl Builder<'_> {
                 Err(wrong) => wrongs.push(wrong.below(at)),
             }
         }
+        let fit = entry.fit.as_ref().map_or(Ok(Fit::Exact), |fit| {
+            fit.render(item.scope)
+                .map_err(|error| template_wrong("fit", error))
+                .and_then(|fit| Fit::parse(&fit))
+        });
+        let fit = collect(fit, wrongs).unwrap_or_default();
         let Some(mask) = &entry.mask else { return };
         match self.reference("mask", mask, item.scope) {
-            Ok((reference, picture)) => {
-                if let (Reference::File { path, .. }, Some(mask)) = (&reference, &picture) {
-                    match mask_rule(mask, first.as_ref()) {
-                        Some((rule, help)) => wrongs.push(Wrong::new("mask", rule).with_help(help)),
-                        None => self.look_at_alpha(path, item, report, wrongs),
+            Ok((mut reference, picture)) => {
+                if let (Reference::File { path, scaled_to, .. }, Some(mask)) = (&mut reference, &picture) {
+                    *scaled_to = collect(mask_size(mask, first.as_ref(), fit), wrongs).flatten();
+                    let stretched = scaled_to.and_then(|to| stretch(mask.size, to));
+                    let idle = collect(self.idle_mask(path), wrongs).flatten();
+                    for wrong in stretched.into_iter().chain(idle) {
+                        report.warn(item.place, wrong.of_job(&item.id));
                     }
                 }
                 draft.mask = Some(reference);
@@ -136,23 +145,14 @@ impl Builder<'_> {
     }
 
     /// A mask that says all or nothing is allowed and rarely meant.
-    fn look_at_alpha(
-        &mut self,
-        path: &std::path::Path,
-        item: &Item<'_>,
-        report: &mut Report<'_>,
-        wrongs: &mut Vec<Wrong>,
-    ) {
-        let idle = match self.files.alpha(path) {
-            Ok(Alpha::Mixed) => return,
-            Ok(Alpha::Opaque) => "the mask is opaque everywhere, so nothing would be painted anew",
-            Ok(Alpha::Clear) => {
-                "the mask is transparent everywhere, so all of the picture would be painted anew"
-            }
-            Err(reason) => return wrongs.push(Wrong::new("mask", reason)),
+    fn idle_mask(&mut self, path: &std::path::Path) -> Result<Option<Wrong>, Wrong> {
+        let idle = match self.files.alpha(path).map_err(|reason| Wrong::new("mask", reason))? {
+            Alpha::Mixed => return Ok(None),
+            Alpha::Opaque => "the mask is opaque everywhere, so nothing would be painted anew",
+            Alpha::Clear => "the mask is transparent everywhere, so all of the picture would be painted anew",
         };
         let help = "its transparent part is what is painted anew";
-        report.warn(item.place, Wrong::new("mask", idle).with_help(Some(help)).of_job(&item.id));
+        Ok(Some(Wrong::new("mask", idle).with_help(Some(help))))
     }
 
     fn reference(

@@ -83,6 +83,7 @@ pub(super) struct Entry<'e, 's> {
     pub(super) n: Option<Number<'e, 's>>,
     pub(super) images: Vec<Text<'e, 's>>,
     pub(super) mask: Option<Text<'e, 's>>,
+    pub(super) fit: Option<Text<'e, 's>>,
     pub(super) out: Option<Text<'e, 's>>,
     pub(super) skip: Option<Switch<'e, 's>>,
     pub(super) meta: Vec<(&'s str, Meta<'e, 's>)>,
@@ -115,6 +116,7 @@ impl<'e, 's: 'e> Entry<'e, 's> {
             n: compiler.number(job.n.as_ref()),
             images: compiler.list("images", job.images.as_deref().unwrap_or_default()),
             mask: compiler.optional("mask", job.mask.as_deref()),
+            fit: compiler.optional("fit", job.fit.as_deref()),
             out: compiler.optional("out", job.out.as_deref()),
             skip: compiler.switch(job.skip.as_ref()),
             meta: compiler.meta(job),
@@ -143,7 +145,7 @@ impl<'e, 's: 'e> Entry<'e, 's> {
         let switch =
             self.skip.iter().filter_map(|s| if let Switch::Rendered(text) = s { Some(text) } else { None });
         let params = self.params.iter().map(|(_, text)| text);
-        let single = [&self.mask, &self.out, &self.id].into_iter().flatten();
+        let single = [&self.mask, &self.fit, &self.out, &self.id].into_iter().flatten();
         let all = self.words.templates().into_iter().chain(params).chain(&self.images).chain(single);
         all.chain(meta).chain(number).chain(switch).flat_map(Text::names).collect()
     }

@@ -26,8 +26,9 @@ const REMEMBERED: usize = 4_096;
 pub(super) struct Picture {
     pub(super) sha256: ContentHash,
     pub(super) size: (u32, u32),
-    png: bool,
-    alpha: bool,
+    pub(super) png: bool,
+    /// It has an alpha channel.
+    pub(super) alpha: bool,
 }
 
 /// Looks at local pictures, at each one once.
@@ -51,7 +52,7 @@ impl Files {
             return Err("the path of the picture is empty".into());
         }
         let picture = self.picture(&path).map_err(|reason| format!("{text}: {reason}"))?;
-        Ok((Reference::File { path, sha256: picture.sha256 }, Some(picture)))
+        Ok((Reference::File { path, sha256: picture.sha256, scaled_to: None }, Some(picture)))
     }
 
     fn picture(&mut self, path: &Path) -> Result<Picture, String> {
@@ -79,23 +80,6 @@ impl Files {
         let alpha = look_at(path).map_err(|reason| format!("{}: {reason}", path.display()));
         self.masks.insert(path.to_owned(), alpha.clone());
         alpha
-    }
-}
-
-/// The rule that a mask breaks, by itself or beside the first reference, and
-/// what to do.
-pub(super) fn mask_rule(mask: &Picture, first: Option<&Picture>) -> Option<(String, Option<String>)> {
-    let (w, h) = mask.size;
-    match first {
-        _ if !mask.png => Some(("a mask must be a PNG".into(), None)),
-        _ if !mask.alpha => {
-            Some(("the mask has no alpha channel; its transparent part is what is painted anew".into(), None))
-        }
-        Some(Picture { size: (fw, fh), .. }) if (w, h) != (*fw, *fh) => Some((
-            format!("the mask is {w}x{h}, but the picture is {fw}x{fh}; they must be equal"),
-            Some(format!("resize the mask to {fw}x{fh}")),
-        )),
-        _ => None,
     }
 }
 

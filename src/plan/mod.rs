@@ -15,6 +15,7 @@ mod grid;
 mod keys;
 mod kinds;
 mod lines;
+mod mask;
 mod prices;
 mod report;
 mod rows;

@@ -26,7 +26,8 @@ use super::replay::{Replay, Replayed};
 use super::schedule::first_look_at;
 use super::settings::{Settings, Stop};
 use super::shared::Shared;
-use super::submit::{Order, Submitted, Unstaged};
+use super::stage::{Order, Unstaged, Uploads};
+use super::submit::Submitted;
 use super::{Callbacks, Ended, RunError, Setup};
 use crate::api::LookError;
 use crate::callback::Call;
@@ -137,6 +138,7 @@ impl Driver {
             clock,
             sends: sending,
             addresses: callbacks.as_ref().map(|callbacks| callbacks.addresses.clone()),
+            uploads: Uploads::default(),
             one_by_one: AtomicBool::new(false),
         };
         Self {

@@ -18,9 +18,11 @@ mod posting;
 mod purse;
 mod queues;
 mod replay;
+mod scale;
 mod schedule;
 mod settings;
 mod shared;
+mod stage;
 mod submit;
 
 use std::fmt;

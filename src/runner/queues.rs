@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::fetch::Fetch;
 use super::look::Watched;
 use super::replay::Replay;
-use super::submit::Order;
+use super::stage::Order;
 use crate::ledger::{Pending, ToFetch};
 
 /// Something that becomes due.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::purse::Purse;
+use super::stage::Uploads;
 use crate::api::Client;
 use crate::callback::Addresses;
 use crate::download::Downloader;
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub(super) sends: mpsc::Sender<(u64, Instant)>,
     /// The secret addresses of callbacks, where some are wanted.
     pub(super) addresses: Option<Addresses>,
+    pub(super) uploads: Uploads,
     /// The provider has no batch read.
     pub(super) one_by_one: AtomicBool,
 }

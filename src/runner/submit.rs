@@ -1,48 +1,21 @@
 //! The step that buys: intent, request, outcome. One submission; waits and
 //! second tries are the driver's.
 
-use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::replay::Replayed;
 use super::shared::Shared;
+use super::stage::Order;
 use crate::account::Short;
-use crate::api::{self, Delay, Refusal, Status, Submission, UploadError};
-use crate::job::{ContentHash, Credits, Reference, Request, State};
-use crate::ledger::{Answer, Intent, LedgerError, Money, Outcome, Pending, Recorded, Taken, Via};
+use crate::api::{Delay, Refusal, Status, Submission};
+use crate::job::{Credits, State};
+use crate::ledger::{Answer, Intent, LedgerError, Money, Outcome, Recorded, Taken, Via};
 
 /// Pictures are downloadable this long after completion (section 4 of the API
 /// facts).
 pub(super) const LINK_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// An upload that dies sooner is not worth referring to: the task may wait.
-const UPLOAD_MARGIN_MS: i64 = 2 * 60 * 60 * 1000;
-
-/// Uploads live this long where the answer does not say (section 7).
-const UPLOAD_LIFE_MS: i64 = 72 * 60 * 60 * 1000;
-
-/// A job whose request is complete.
-#[derive(Clone, Debug)]
-pub(super) struct Order {
-    pub(super) pending: Pending,
-    pub(super) body: Bytes,
-    /// Secret part of the callback address in the body.
-    pub(super) token: Option<String>,
-}
-
-/// Why a request could not be completed; nothing was bought.
-#[derive(Debug)]
-pub(super) enum Unstaged {
-    /// The file or the host refuse; the job has failed in the ledger.
-    Failed(Answer),
-    /// Later may be better.
-    Later(String),
-    /// The ledger failed.
-    Ledger(LedgerError),
-}
 
 /// What the driver must know of a submission.
 #[derive(Debug)]
@@ -79,69 +52,6 @@ pub(super) enum Again {
 }
 
 impl Shared {
-    /// Completes a job's request: local references are uploaded, once each.
-    pub(super) async fn stage(&self, pending: Pending) -> Result<Order, (Pending, Unstaged)> {
-        let mut urls = Vec::new();
-        let request = &pending.request;
-        for reference in request.images.iter().chain(&request.mask) {
-            match self.url_of(reference).await {
-                Ok(url) => urls.push((reference.clone(), url)),
-                Err(Unstaged::Failed(answer)) => {
-                    let (job, text) = (pending.job, answer.clone());
-                    let written = self.ledger.write(move |store| store.unsendable(job, &text)).await;
-                    let why = written.map_or_else(Unstaged::Ledger, |()| Unstaged::Failed(answer));
-                    return Err((pending, why));
-                }
-                Err(other) => return Err((pending, other)),
-            }
-        }
-        let url_of = |reference: &Reference| {
-            urls.iter().find(|(known, _)| known == reference).map_or_else(String::new, |(_, url)| url.clone())
-        };
-        let (token, callback_url) = self.callback_of(request).unzip();
-        let callback_url = callback_url.or_else(|| request.callback_url.clone());
-        let body = Bytes::from(api::body(&Request { callback_url, ..request.clone() }, url_of));
-        Ok(Order { pending, body, token })
-    }
-
-    async fn url_of(&self, reference: &Reference) -> Result<String, Unstaged> {
-        let (path, sha256) = match reference {
-            Reference::Url(url) => return Ok(url.clone()),
-            Reference::File { path, sha256 } => (path, *sha256),
-        };
-        let until = self.clock.now_ms() + UPLOAD_MARGIN_MS;
-        let known = self.ledger.write(move |store| store.uploaded(&sha256, until)).await;
-        if let Some(url) = known.map_err(Unstaged::Ledger)? {
-            return Ok(url);
-        }
-        self.upload(path, sha256).await
-    }
-
-    async fn upload(&self, path: &Path, sha256: ContentHash) -> Result<String, Unstaged> {
-        let file = path.to_owned();
-        let found = tokio::task::spawn_blocking(move || crate::download::hash(&file)).await;
-        match found {
-            Ok(Ok(found)) if found == sha256 => {}
-            Ok(Ok(_)) => return Err(unsendable(path, "it changed since the plan was made; run again")),
-            Ok(Err(error)) => return Err(unsendable(path, &error.to_string())),
-            Err(_) => return Err(Unstaged::Later("hashing a reference was interrupted".into())),
-        }
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("png");
-        let name = format!("{}.{extension}", &sha256.to_string()[..16]);
-        let uploaded = match self.client.upload(path, &name, mime(extension)).await {
-            Ok(uploaded) => uploaded,
-            Err(UploadError::Failed(why)) => return Err(Unstaged::Later(why.to_string())),
-            Err(other) => return Err(unsendable(path, &chain(&other))),
-        };
-        let expires_at = uploaded
-            .expires_at
-            .map_or_else(|| self.clock.now_ms() + UPLOAD_LIFE_MS, jiff::Timestamp::as_millisecond);
-        let url = uploaded.url.clone();
-        let kept = self.ledger.write(move |store| store.add_upload(&sha256, &url, expires_at)).await;
-        kept.map_err(Unstaged::Ledger)?;
-        Ok(uploaded.url)
-    }
-
     /// Buys: the intent is durable before the request leaves.
     pub(super) async fn submit(
         &self,
@@ -353,27 +263,6 @@ fn answer(refusal: Refusal) -> Answer {
 
 fn said(refusal: &Refusal) -> String {
     format!("HTTP {} {}: {}", refusal.http_status, refusal.code, refusal.message)
-}
-
-fn unsendable(path: &Path, why: &str) -> Unstaged {
-    Unstaged::Failed(Answer {
-        code: "reference_unusable".into(),
-        message: format!("{}: {why}", path.display()),
-        ..Answer::default()
-    })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-fn mime(extension: &str) -> &'static str {
-    match extension.to_ascii_lowercase().as_str() {
-        "jpg" | "jpeg" => "image/jpeg",
-        "webp" => "image/webp",
-        _ => "image/png",
-    }
 }
 
 /// An idempotency key: 41 of the characters the provider allows (16 to 96).
