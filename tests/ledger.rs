@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use imgbatch::job::{ContentHash, Credits, State};
 use imgbatch::ledger::{
-    Answer, FolderLock, Identity, Intended, Intent, Money, Outcome, Rescue, SavedPicture, Store, Taken, Via,
+    Answer, Filter, FolderLock, Identity, Intended, Intent, Money, Outcome, Rescue, SavedPicture, Select,
+    Store, Taken, Via,
 };
 use imgbatch::manifest::{Format, Source};
 use imgbatch::model::Prices;
@@ -68,7 +69,9 @@ fn ready(store: &Store, links: usize) -> i64 {
     let attempt = intend(store);
     store.record(1, attempt, Outcome::Accepted(taken())).unwrap();
     let links = (0..links).map(|link| format!("https://example.com/{link}")).collect();
-    store.record(1, attempt, Outcome::Completed { links, used: None, expires_at: 1 }).unwrap();
+    store
+        .record(1, attempt, Outcome::Completed { task: "task".into(), links, used: None, expires_at: 1 })
+        .unwrap();
     attempt
 }
 
@@ -104,13 +107,66 @@ fn a_lost_picture_does_not_end_the_others_and_the_job_says_so_at_last() {
 }
 
 #[test]
+fn a_top_up_that_is_tried_again_keeps_what_is_here() {
+    let (_folder, store) = with_job(3);
+    let first = ready(&store, 1);
+    assert_eq!(store.record(1, first, saved(1)).unwrap().state, State::Done);
+    assert_eq!(store.top_up(&Select::default(), None).unwrap(), 1);
+    let pending = || store.pending(&Filter::default(), 0, 9).unwrap().remove(0);
+    let whole = store.view().totals().unwrap().estimated;
+    assert_eq!((pending().request.n, pending().estimate), (2, Some(whole.share(2, 3))));
+    let bought = |task: &str| {
+        let attempt = intend(&store);
+        let taken = Taken { task: task.into(), ..taken() };
+        store.record(1, attempt, Outcome::Accepted(taken)).unwrap();
+        attempt
+    };
+    let second = bought("task-2");
+    assert_eq!(store.view().totals().unwrap().images_saved, 1, "it stands while the others are made");
+    let again = Some(Duration::from_secs(30));
+    let failed = Outcome::TaskFailed { answer: Answer::default(), again };
+    assert_eq!(store.record(1, second, failed).unwrap().state, State::Pending);
+    assert_eq!(pending().request.n, 2);
+    // One comes, and is asked for under the number that is free.
+    let third = bought("task-3");
+    let links = vec!["https://example.com/b".into()];
+    let done = Outcome::Completed { task: "task-3".into(), links, used: None, expires_at: 1 };
+    let fetch = store.record(1, third, done).unwrap().fetch;
+    assert_eq!(
+        fetch.iter().map(|picture| (picture.number, picture.numbered)).collect::<Vec<_>>(),
+        [(2, true)]
+    );
+    assert_eq!(store.record(1, third, saved(2)).unwrap().state, State::Done);
+    assert_eq!(store.view().short().unwrap(), 1);
+    // Both are gone: each is asked of the task that made it, one after the other.
+    let numbers = vec![1, 2];
+    store.record(1, third, Outcome::FileMissing { numbers }).unwrap();
+    assert_eq!(store.in_flight().unwrap()[0].task, "task-1");
+    let read = |task: &str| {
+        let links = vec!["https://example.com/again".into()];
+        let done = Outcome::Completed { task: task.into(), links, used: None, expires_at: 1 };
+        store.record(1, third, done).unwrap()
+    };
+    assert_eq!(read("task-1").fetch.iter().map(|picture| picture.number).collect::<Vec<_>>(), [1]);
+    let recorded = store.record(1, third, saved(1)).unwrap();
+    assert_eq!((recorded.state, recorded.look.unwrap().task), (State::Submitted, "task-3".into()));
+    assert_eq!(read("task-3").fetch.iter().map(|picture| picture.number).collect::<Vec<_>>(), [2]);
+    assert_eq!(store.record(1, third, saved(2)).unwrap().state, State::Done);
+}
+
+#[test]
 fn what_ends_late_changes_nothing_and_a_late_picture_is_kept() {
     let (_folder, store) = with_job(2);
     let attempt = ready(&store, 2);
     let failed = Outcome::TaskFailed { answer: Answer::default(), again: None };
     assert_eq!(store.record(1, attempt, lost(1)).unwrap().state, State::Ready);
     assert_eq!(store.record(1, attempt, lost(2)).unwrap().state, State::Failed);
-    for late in [lost(1), saved(2), failed, Outcome::Completed { links: vec![], used: None, expires_at: 1 }] {
+    for late in [
+        lost(1),
+        saved(2),
+        failed,
+        Outcome::Completed { task: "task".into(), links: vec![], used: None, expires_at: 1 },
+    ] {
         let recorded = store.record(1, attempt, late).unwrap();
         assert_eq!((recorded.state, recorded.stale), (State::Failed, true));
     }
@@ -203,7 +259,12 @@ fn a_figure_above_the_estimate_raises_its_kind_and_is_told_once() {
     assert_eq!((raise.estimate, raise.proven), (estimate, estimate.times(3)));
     assert_eq!(quoted(&store), estimate.times(3));
     // A smaller figure takes nothing back, and says nothing.
-    let done = Outcome::Completed { links: vec![], used: Some(estimate.times(2)), expires_at: 1 };
+    let done = Outcome::Completed {
+        task: "task".into(),
+        links: vec![],
+        used: Some(estimate.times(2)),
+        expires_at: 1,
+    };
     assert_eq!(store.record(1, attempt, done).unwrap().raise, None);
     drop(store);
     assert_eq!(quoted(&open(&folder)), estimate.times(3));

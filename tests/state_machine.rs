@@ -267,6 +267,7 @@ fn say(
             via: *via,
         })),
         Step::Complete { used } => record(Outcome::Completed {
+            task,
             links: vec!["https://files.example/1.png".into()],
             used: used.map(|micro| Credits::from_micro(micro.into())),
             expires_at: i64::MAX,

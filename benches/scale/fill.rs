@@ -55,10 +55,11 @@ fn finish(store: &Store, pending: &Pending, now: i64) -> anyhow::Result<()> {
         request_id: Some(format!("req-{job:024}")),
         via: Via::Answer,
     };
+    let task = taken.task.clone();
     store.record(job, attempt, Outcome::Accepted(taken))?;
     let links = vec![format!("https://files.example/{job:08}/picture.png?signature={:064x}", job)];
     let used = pending.estimate.or(Credits::from_f64(1.0));
-    store.record(job, attempt, Outcome::Completed { links, used, expires_at: now + 86_400_000 })?;
+    store.record(job, attempt, Outcome::Completed { task, links, used, expires_at: now + 86_400_000 })?;
     let saved = SavedPicture {
         number: 1,
         path: file(pending),

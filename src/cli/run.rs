@@ -160,6 +160,9 @@ impl Intake<'_> {
         if self.selection.only == Some(Only::Failed) {
             store.retry_failed(&self.selection.select, self.selection.limit)?;
         }
+        if self.selection.only == Some(Only::Short) {
+            store.top_up(&self.selection.select, self.selection.limit)?;
+        }
         let purchase = match &self.settings.submit {
             Some(filter) => store.view().purchase(filter, self.selection.limit)?,
             None => Purchase::default(),

@@ -41,6 +41,9 @@ pub(super) struct Summary {
     balance_evidence: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<By>,
+    /// Done jobs with fewer pictures than asked for.
+    #[serde(skip)]
+    short: u64,
     #[serde(skip)]
     held: Vec<UnknownRow>,
     #[serde(skip)]
@@ -163,6 +166,7 @@ impl Summary {
                 .collect(),
             balance_evidence: view.balance_evidence()?.filter(|_| !held.is_empty()),
             by: None,
+            short: if totals.images_missing > 0 { view.short()? } else { 0 },
             held,
             rungs,
         })
@@ -205,6 +209,13 @@ impl Summary {
             bytes(self.images.bytes),
             Path::new(&self.out).join("images").display()
         );
+        if self.short > 0 {
+            let jobs = if self.short == 1 { "1 job has" } else { &format!("{} jobs have", self.short) };
+            let _ = writeln!(
+                text,
+                "  short     {jobs} fewer pictures than asked for; --only short buys the others"
+            );
+        }
         let _ = writeln!(text, "  cost      {}", self.cost());
         self.list_failures(&mut text);
         self.list_unknown(&mut text);

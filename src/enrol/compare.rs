@@ -146,7 +146,7 @@ impl Pass<'_> {
         sink: &mut dyn FnMut(&Entry<'_>),
     ) -> Result<(), LedgerError> {
         let (record, owner) = self.record(wanted)?;
-        let action = decide(wanted, &record);
+        let action = decide(wanted, &record, self.selection.takes(Only::Short));
         let selected = self.matcher.matches(&wanted.id)?;
         let buys = selected && self.buys(&action) && self.within_limit(comparison);
         if let Some(store) = self.store {
@@ -154,6 +154,11 @@ impl Pass<'_> {
             self.presence.mark(job);
         }
         comparison.counts.add(&action);
+        let part = match action {
+            Action::Short { missing, .. } => Some(wanted.only(missing)),
+            _ => None,
+        };
+        let wanted = part.as_ref().unwrap_or(wanted);
         if buys {
             comparison.buy(&action, wanted);
         }
@@ -206,6 +211,9 @@ impl Pass<'_> {
             Action::New => self.selection.takes(Only::New),
             Action::Changed(_) => self.selection.takes(Only::Changed),
             Action::Failed => self.selection.takes(Only::Failed),
+            Action::Short { ordered, .. } => {
+                self.selection.takes(Only::Short) || (*ordered && self.selection.only.is_none())
+            }
             _ => false,
         }
     }

@@ -18,7 +18,17 @@ pub enum Action {
         from: String,
     },
     /// Nothing to do: the picture is here.
-    Reuse,
+    Reuse {
+        /// How many fewer there are than the job asks for.
+        missing: u32,
+    },
+    /// Buy the pictures that it is short of.
+    Short {
+        /// How many.
+        missing: u32,
+        /// They were ordered by an earlier run.
+        ordered: bool,
+    },
     /// Nothing to pay: submitted, and not yet here.
     Collect,
     /// Buy it only when asked: it failed.
@@ -42,7 +52,8 @@ pub(super) enum Record {
     Elsewhere(String),
 }
 
-pub(super) fn decide(wanted: &Wanted, record: &Record) -> Action {
+/// `topping`: the pictures that done jobs are short of are asked for.
+pub(super) fn decide(wanted: &Wanted, record: &Record, topping: bool) -> Action {
     let known = match record {
         _ if wanted.skip => return Action::Skip,
         Record::None => return Action::New,
@@ -57,12 +68,16 @@ pub(super) fn decide(wanted: &Wanted, record: &Record) -> Action {
         }
     };
     match known.state {
-        State::Pending if is_revert(known, wanted) => Action::Reuse,
+        State::Pending if is_revert(known, wanted) => Action::Reuse { missing: 0 },
+        State::Pending if known.owned => Action::Short { missing: known.missing, ordered: true },
         State::Pending => Action::New,
         State::Submitting | State::Unknown => Action::Unknown,
         State::Submitted | State::Ready => Action::Collect,
         State::Failed => Action::Failed,
-        State::Done => Action::Reuse,
+        State::Done if topping && known.missing > 0 => {
+            Action::Short { missing: known.missing, ordered: false }
+        }
+        State::Done => Action::Reuse { missing: known.missing },
     }
 }
 
@@ -82,7 +97,8 @@ impl Action {
             Self::New => "new",
             Self::Changed(_) => "changed",
             Self::Renamed { .. } => "renamed",
-            Self::Reuse => "reuse",
+            Self::Reuse { .. } => "reuse",
+            Self::Short { .. } => "short",
             Self::Collect => "collect",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
@@ -103,6 +119,8 @@ pub struct Counts {
     pub renamed: u64,
     /// See [`Action::Reuse`].
     pub reuse: u64,
+    /// See [`Action::Short`].
+    pub short: u64,
     /// See [`Action::Collect`].
     pub collect: u64,
     /// See [`Action::Failed`].
@@ -121,7 +139,8 @@ impl Counts {
             Action::New => &mut self.new,
             Action::Changed(_) => &mut self.changed,
             Action::Renamed { .. } => &mut self.renamed,
-            Action::Reuse => &mut self.reuse,
+            Action::Reuse { .. } => &mut self.reuse,
+            Action::Short { .. } => &mut self.short,
             Action::Collect => &mut self.collect,
             Action::Failed => &mut self.failed,
             Action::Unknown => &mut self.unknown,
@@ -132,12 +151,13 @@ impl Counts {
 
     /// Every action with its count, in the order of a plan.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, u64); 9] {
+    pub fn all(&self) -> [(&'static str, u64); 10] {
         [
             ("new", self.new),
             ("changed", self.changed),
             ("renamed", self.renamed),
             ("reuse", self.reuse),
+            ("short", self.short),
             ("collect", self.collect),
             ("failed", self.failed),
             ("unknown", self.unknown),
@@ -184,7 +204,10 @@ mod tests {
         let fingerprint =
             if same { wanted(false).fingerprint } else { crate::job::Fingerprint::of(b"other") };
         let latest = submitted.then_some(fingerprint);
-        Record::Same(Known { job: 1, fingerprint, state, submitted, latest, owned: false }, vec![])
+        Record::Same(
+            Known { job: 1, fingerprint, state, submitted, latest, owned: false, missing: 0 },
+            vec![],
+        )
     }
 
     #[test]
@@ -199,7 +222,7 @@ mod tests {
             (known(State::Ready, true, true), Action::Collect),
             (known(State::Unknown, true, true), Action::Unknown),
             (known(State::Failed, true, true), Action::Failed),
-            (known(State::Done, true, true), Action::Reuse),
+            (known(State::Done, true, true), Action::Reuse { missing: 0 }),
             (known(State::Pending, false, false), Action::New),
             (known(State::Pending, true, false), Action::Changed(vec![])),
             (known(State::Submitted, true, false), Action::Changed(vec![])),
@@ -208,8 +231,25 @@ mod tests {
             (known(State::Done, true, false), Action::Changed(vec![])),
         ];
         for (record, action) in rows {
-            assert_eq!(decide(&wanted(false), &record), action, "{record:?}");
-            assert_eq!(decide(&wanted(true), &record), Action::Skip, "{record:?}");
+            assert_eq!(decide(&wanted(false), &record, false), action, "{record:?}");
+            assert_eq!(decide(&wanted(true), &record, true), Action::Skip, "{record:?}");
         }
+    }
+
+    #[test]
+    fn a_short_job_is_topped_up_only_where_that_is_asked_for() {
+        let short = |state, owned| match known(state, true, true) {
+            Record::Same(known, differences) => {
+                Record::Same(Known { owned, missing: 2, ..known }, differences)
+            }
+            other => other,
+        };
+        let wanted = wanted(false);
+        let done = short(State::Done, true);
+        assert_eq!(decide(&wanted, &done, false), Action::Reuse { missing: 2 });
+        assert_eq!(decide(&wanted, &done, true), Action::Short { missing: 2, ordered: false });
+        let ordered = short(State::Pending, true);
+        assert_eq!(decide(&wanted, &ordered, false), Action::Short { missing: 2, ordered: true });
+        assert_eq!(decide(&wanted, &short(State::Pending, false), false), Action::New);
     }
 }

@@ -11,6 +11,8 @@ pub enum Only {
     Changed,
     /// Failed: ordered and paid again.
     Failed,
+    /// Done with fewer pictures than asked for: the others are bought.
+    Short,
     /// Held with an unknown outcome: resolved where that is possible, nothing is bought.
     Unknown,
 }
@@ -35,6 +37,7 @@ impl Selection {
             Some(Only::New) => Some(Origin::New),
             Some(Only::Changed) => Some(Origin::Changed),
             Some(Only::Failed) => Some(Origin::Failed),
+            Some(Only::Short) => Some(Origin::Short),
             Some(Only::Unknown) => return None,
         };
         Some(Filter { origin, select: self.select.clone() })
@@ -45,7 +48,7 @@ impl Selection {
     pub fn takes(&self, kind: Only) -> bool {
         match (self.only, kind) {
             (None, Only::New | Only::Changed) => true,
-            (None, Only::Failed | Only::Unknown) => false,
+            (None, Only::Failed | Only::Short | Only::Unknown) => false,
             (Some(only), kind) => only == kind,
         }
     }
@@ -64,10 +67,10 @@ mod tests {
     #[test]
     fn a_plain_run_buys_what_is_new_or_changed_and_nothing_else() {
         let plain = Selection::default();
-        let kinds = [Only::New, Only::Changed, Only::Failed, Only::Unknown];
-        assert_eq!(kinds.map(|kind| plain.takes(kind)), [true, true, false, false]);
+        let kinds = [Only::New, Only::Changed, Only::Failed, Only::Short, Only::Unknown];
+        assert_eq!(kinds.map(|kind| plain.takes(kind)), [true, true, false, false, false]);
         let failed = Selection { only: Some(Only::Failed), ..Selection::default() };
-        assert_eq!(kinds.map(|kind| failed.takes(kind)), [false, false, true, false]);
+        assert_eq!(kinds.map(|kind| failed.takes(kind)), [false, false, true, false, false]);
         assert_eq!(Selection { only: Some(Only::Unknown), ..Selection::default() }.filter(), None);
     }
 }

@@ -50,6 +50,16 @@ impl Credits {
     pub const fn times(self, count: u32) -> Self {
         Self(self.0.saturating_mul(count as i64))
     }
+
+    /// What `part` of `whole` equal pieces cost, rounded up.
+    #[must_use]
+    pub const fn share(self, part: u32, whole: u32) -> Self {
+        if part == whole || whole == 0 {
+            return self;
+        }
+        let product = self.0 as i128 * part as i128;
+        Self(((product + whole as i128 - 1) / whole as i128) as i64)
+    }
 }
 
 impl Add for Credits {

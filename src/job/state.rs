@@ -65,6 +65,8 @@ pub enum Event {
     Lost,
     /// A recorded file is no longer on disk; the task is read again.
     FileMissing,
+    /// The pictures of one task are here, and those of another are asked for.
+    MoreToRead,
     /// A person decided that an unknown submission did not happen.
     ResubmitDecided,
     /// A person gave an unknown submission up. `outdated` as in `Saved`.
@@ -74,6 +76,11 @@ pub enum Event {
     },
     /// A failed job is ordered again.
     RetryOrdered,
+    /// A job that has fewer pictures than it asks for is to get the others.
+    TopUpOrdered,
+    /// That brought none, and cost nothing or is given up: those of before
+    /// stand.
+    TopUpEnded,
     /// The manifest wants another picture under this id.
     Changed,
     /// The manifest wants again what was bought before a change.
@@ -124,10 +131,13 @@ impl State {
             (S::Ready, E::Saved { last: true, outdated: false }) => S::Done,
             (S::Ready, E::Saved { last: true, outdated: true }) => S::Pending,
 
-            (S::Done, E::FileMissing) => S::Submitted,
+            (S::Done, E::FileMissing) | (S::Ready, E::MoreToRead) => S::Submitted,
             (S::Done, E::Lost) => S::Failed,
 
             (S::Pending, E::Reverted) => S::Done,
+
+            (S::Done, E::TopUpOrdered) => S::Pending,
+            (S::Pending | S::Submitting | S::Submitted | S::Ready | S::Unknown, E::TopUpEnded) => S::Done,
 
             (S::Unknown, E::ResubmitDecided | E::Abandoned { outdated: true }) => S::Pending,
             (S::Unknown, E::Abandoned { outdated: false }) => S::Failed,
@@ -177,7 +187,7 @@ impl fmt::Display for State {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 20] = [
+    const EVENTS: [Event; 23] = [
         Event::Intended,
         Event::Unsendable,
         Event::Released,
@@ -193,11 +203,14 @@ mod tests {
         Event::Saved { last: true, outdated: true },
         Event::Lost,
         Event::FileMissing,
+        Event::MoreToRead,
         Event::ResubmitDecided,
         Event::Abandoned { outdated: false },
         Event::Abandoned { outdated: true },
         Event::Changed,
         Event::Reverted,
+        Event::TopUpOrdered,
+        Event::TopUpEnded,
     ];
 
     /// The whole table: for each state the events that are legal, and where
@@ -214,16 +227,19 @@ mod tests {
             (State::Pending, Event::Unsendable, State::Failed),
             (State::Pending, Event::Changed, State::Pending),
             (State::Pending, Event::Reverted, State::Done),
+            (State::Pending, Event::TopUpEnded, State::Done),
             (State::Submitting, Event::Released, State::Pending),
             (State::Submitting, Event::Refused, State::Failed),
             (State::Submitting, Event::LostTrack, State::Unknown),
             (State::Submitting, Event::Accepted, State::Submitted),
             (State::Submitting, Event::Changed, State::Submitting),
+            (State::Submitting, Event::TopUpEnded, State::Done),
             (State::Submitted, Event::Completed, State::Ready),
             (State::Submitted, again, State::Pending),
             (State::Submitted, dead, State::Failed),
             (State::Submitted, Event::Lost, State::Failed),
             (State::Submitted, Event::Changed, State::Submitted),
+            (State::Submitted, Event::TopUpEnded, State::Done),
             (State::Ready, Event::Completed, State::Ready),
             (State::Ready, again, State::Pending),
             (State::Ready, dead, State::Failed),
@@ -232,17 +248,21 @@ mod tests {
             (State::Ready, part(true), State::Ready),
             (State::Ready, whole(false), State::Done),
             (State::Ready, whole(true), State::Pending),
+            (State::Ready, Event::MoreToRead, State::Submitted),
             (State::Ready, Event::Changed, State::Ready),
+            (State::Ready, Event::TopUpEnded, State::Done),
             (State::Unknown, Event::LostTrack, State::Unknown),
             (State::Unknown, Event::Accepted, State::Submitted),
             (State::Unknown, Event::ResubmitDecided, State::Pending),
             (State::Unknown, given_up(true), State::Pending),
             (State::Unknown, given_up(false), State::Failed),
             (State::Unknown, Event::Changed, State::Unknown),
+            (State::Unknown, Event::TopUpEnded, State::Done),
             (State::Failed, Event::Changed, State::Pending),
             (State::Done, Event::FileMissing, State::Submitted),
             (State::Done, Event::Lost, State::Failed),
             (State::Done, Event::Changed, State::Pending),
+            (State::Done, Event::TopUpOrdered, State::Pending),
         ];
         for state in State::ALL {
             for event in EVENTS {

@@ -29,3 +29,14 @@ pub struct Wanted {
     /// no known price.
     pub estimate: Option<Credits>,
 }
+
+impl Wanted {
+    /// The same with so many of its pictures, for their share of the price.
+    #[must_use]
+    pub fn only(&self, pictures: u32) -> Self {
+        let estimate = self.estimate.map(|estimate| estimate.share(pictures, self.request.n));
+        let mut part = Self { estimate, ..self.clone() };
+        part.request.n = pictures;
+        part
+    }
+}

@@ -53,8 +53,29 @@ pub struct InFlight {
 }
 
 macro_rules! in_flight_columns {
-    () => {
-        "job.seq, attempt.id, attempt.task, ifnull(attempt.answered_at, attempt.intent_at), attempt.estimated_s, job.tries"
+    ($task:literal) => {
+        concat!(
+            "job.seq, attempt.id, ",
+            $task,
+            ", ifnull(attempt.answered_at, attempt.intent_at), attempt.estimated_s, job.tries"
+        )
+    };
+}
+
+/// Pictures that an earlier attempt bought and that are gone are asked of its
+/// task, one task after the other.
+macro_rules! in_flight_sql {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            in_flight_columns!(
+                "ifnull((SELECT maker.task FROM image JOIN attempt maker ON maker.id = image.source
+                    WHERE image.attempt = attempt.id AND image.saved_at IS NULL AND image.expires_at IS NULL
+                    ORDER BY maker.id LIMIT 1), attempt.task) AS task"
+            ),
+            " FROM job JOIN attempt ON attempt.id = job.attempt WHERE attempt.task IS NOT NULL AND ",
+            $condition
+        )
     };
 }
 
@@ -62,10 +83,12 @@ macro_rules! to_fetch_sql {
     ($condition:literal) => {
         concat!(
             "SELECT ",
-            in_flight_columns!(),
-            ", image.number, attempt.n > 1, image.link, image.expires_at, job.path, job.fingerprint <> attempt.fingerprint
+            in_flight_columns!("maker.task"),
+            ", image.number, attempt.n > 1 OR attempt.continues IS NOT NULL, image.link, image.expires_at, job.path,
+               job.fingerprint <> attempt.fingerprint
              FROM job JOIN attempt ON attempt.job = job.seq AND attempt.id = job.attempt
                       JOIN image ON image.attempt = attempt.id AND image.saved_at IS NULL AND image.link IS NOT NULL
+                      JOIN attempt maker ON maker.id = ifnull(image.source, image.attempt)
              WHERE ",
             $condition
         )
@@ -76,8 +99,9 @@ impl Store {
     /// The next pending jobs after job number `after`, in order of enrolment.
     pub fn pending(&self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<Pending>, LedgerError> {
         let mut query = self.db.prepare_cached(
-            "SELECT seq, id, request, estimate, due_at, tries FROM job
-             WHERE state = 0 AND want = 0 AND seq > ?1 AND (?2 IS NULL OR origin = ?2)
+            "SELECT seq, id, request, estimate, due_at, tries, CASE WHEN origin = 3 AND n > 1 THEN
+                (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL) ELSE 0 END
+             FROM job WHERE state = 0 AND want = 0 AND seq > ?1 AND (?2 IS NULL OR origin = ?2)
              AND (?3 IS NULL OR id GLOB ?3) AND (?4 IS NULL OR id IN (SELECT value FROM json_each(?4)))
              ORDER BY seq LIMIT ?5",
         )?;
@@ -85,13 +109,17 @@ impl Store {
         let rows = query.query_map(
             params![after, origin, filter.select.glob(), filter.select.ids(), limit],
             |row| {
-                let request = request_of(&row.get::<_, String>(2)?);
-                Ok(request.and_then(|request| {
+                let (request, here): (_, u32) = (request_of(&row.get::<_, String>(2)?), row.get(6)?);
+                Ok(request.and_then(|mut request| {
+                    let all = request.n;
+                    request.n -= here.min(all - 1);
                     Ok(Pending {
                         job: row.get(0)?,
                         id: row.get(1)?,
+                        estimate: row
+                            .get::<_, Option<i64>>(3)?
+                            .map(|all_of_it| Credits::from_micro(all_of_it).share(request.n, all)),
                         request,
-                        estimate: row.get::<_, Option<i64>>(3)?.map(Credits::from_micro),
                         due_at: row.get(4)?,
                         tries: row.get(5)?,
                     })
@@ -103,13 +131,15 @@ impl Store {
 
     /// Every task that has been submitted and not ended.
     pub fn in_flight(&self) -> Result<Vec<InFlight>, LedgerError> {
-        let mut query = self.db.prepare(concat!(
-            "SELECT ",
-            in_flight_columns!(),
-            " FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.state = 2 AND attempt.task IS NOT NULL"
-        ))?;
+        let mut query = self.db.prepare(in_flight_sql!("job.state = 2"))?;
         let rows = query.query_map([], in_flight)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The task that one attempt waits for.
+    pub(super) fn in_flight_of(&self, attempt: i64) -> Result<InFlight, LedgerError> {
+        let mut query = self.db.prepare_cached(in_flight_sql!("attempt.id = ?1"))?;
+        Ok(query.query_row([attempt], in_flight)?)
     }
 
     /// One job, if it is pending and the filter lets it through.

@@ -87,7 +87,7 @@ pub struct Snapshot<'a> {
 
 const PICTURE: &str = "image.attempt, image.number, image.path, image.moving_from, image.sha256, image.bytes,
     image.width, image.height, image.format,
-    strftime('%Y-%m-%dT%H:%M:%fZ', image.saved_at / 1000.0, 'unixepoch'), attempt.task, attempt.cost";
+    strftime('%Y-%m-%dT%H:%M:%fZ', image.saved_at / 1000.0, 'unixepoch'), maker.task, maker.cost";
 
 impl Reader {
     /// Holds on to the ledger as it is now.
@@ -115,9 +115,9 @@ impl Snapshot<'_> {
         let sql = format!(
             "SELECT {PICTURE}, job.seq, job.id, job.want, job.state, job.fingerprint, job.request, job.axes, job.meta,
                     (SELECT sum(cost) FROM attempt a WHERE a.job = job.seq), job.code, job.message, job.billed
-             FROM job LEFT JOIN attempt ON attempt.id = job.attempt
-                      LEFT JOIN image ON image.attempt = job.attempt AND image.saved_at IS NOT NULL
+             FROM job LEFT JOIN image ON image.attempt = job.attempt AND image.saved_at IS NOT NULL
                                      AND image.path LIKE 'images/%'
+                      LEFT JOIN attempt maker ON maker.id = ifnull(image.source, image.attempt)
              WHERE (?1 OR (job.state = 6 AND job.want = 0)) AND (?2 IS NULL OR job.id GLOB ?2)
              ORDER BY job.seq, image.number"
         );
@@ -136,8 +136,8 @@ impl Snapshot<'_> {
         mut visit: impl FnMut(String, Picture) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!(
-            "SELECT {PICTURE}, job.id FROM image JOIN attempt ON attempt.id = image.attempt
-             JOIN job ON job.seq = attempt.job
+            "SELECT {PICTURE}, job.id FROM image JOIN attempt maker ON maker.id = ifnull(image.source, image.attempt)
+             JOIN job ON job.seq = maker.job
              WHERE image.saved_at IS NOT NULL AND image.path IS NOT NULL ORDER BY image.attempt, image.number"
         );
         let mut query = self.db.prepare(&sql).map_err(LedgerError::from)?;

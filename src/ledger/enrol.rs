@@ -16,6 +16,8 @@ pub enum Origin {
     Changed,
     /// It failed and was ordered again.
     Failed,
+    /// It has fewer pictures than it asks for, and the others were ordered.
+    Short,
 }
 
 impl Origin {
@@ -24,6 +26,7 @@ impl Origin {
             Self::New => 0,
             Self::Changed => 1,
             Self::Failed => 2,
+            Self::Short => 3,
         }
     }
 }
@@ -44,6 +47,9 @@ pub struct Known {
     pub latest: Option<Fingerprint>,
     /// That attempt's pictures are all here.
     pub owned: bool,
+    /// How many fewer pictures are here than it asks for; of jobs that are
+    /// pending or done.
+    pub missing: u32,
 }
 
 const WANT_RUN: i64 = 0;
@@ -192,7 +198,7 @@ impl Store {
         target: impl Fn(u32, bool, &str) -> String,
     ) -> Result<(), LedgerError> {
         let mut query = self.db.prepare_cached(
-            "SELECT image.attempt, image.number, attempt.n > 1, image.path FROM job
+            "SELECT image.attempt, image.number, attempt.n > 1 OR attempt.continues IS NOT NULL, image.path FROM job
              JOIN attempt ON attempt.id = job.attempt JOIN image ON image.attempt = attempt.id
              WHERE job.seq = ?1 AND image.saved_at IS NOT NULL AND image.path LIKE ?2",
         )?;
@@ -240,6 +246,28 @@ impl Store {
             self.retire(*job)?;
             self.reset(*job, Origin::Failed, true)?;
             self.decided(*job, None, "ordered again", None)?;
+        }
+        Ok(jobs.len() as u64)
+    }
+
+    /// Orders the pictures that done jobs are short of, at most for `limit` of
+    /// those that `select` lets through.
+    pub fn top_up(&self, select: &Select, limit: Option<u64>) -> Result<u64, LedgerError> {
+        let mut query = self.db.prepare(
+            "SELECT seq FROM job JOIN attempt ON attempt.id = job.attempt
+             WHERE state = 6 AND want = 0 AND job.n > 1 AND job.fingerprint = attempt.fingerprint
+             AND job.n > (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL)
+             AND (?1 IS NULL OR job.id GLOB ?1) AND (?2 IS NULL OR job.id IN (SELECT value FROM json_each(?2)))
+             ORDER BY seq LIMIT ?3",
+        )?;
+        let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        let jobs: Vec<i64> = query
+            .query_map(params![select.glob(), select.ids(), limit], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for job in &jobs {
+            State::Done.next(Event::TopUpOrdered)?;
+            self.reset(*job, Origin::Short, true)?;
+            self.decided(*job, None, "topped up", None)?;
         }
         Ok(jobs.len() as u64)
     }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use super::money::{self, Money};
 use super::record::state_of;
 use super::start::now_ms;
-use super::{LedgerError, Store};
+use super::{LedgerError, Origin, Store};
 use crate::job::{ContentHash, Credits, Event};
 
 /// A submission that is about to leave.
@@ -50,6 +50,8 @@ struct NewAttempt<'a> {
     fingerprint: &'a [u8],
     n: u32,
     estimate: Option<i64>,
+    /// The attempt whose pictures it adds to.
+    earlier: Option<i64>,
     at: i64,
 }
 
@@ -58,17 +60,20 @@ impl Store {
     /// there is no money. The job must be pending.
     pub fn intend(&self, intent: &Intent) -> Result<Intended, LedgerError> {
         let at = now_ms();
-        let (state, current, fingerprint, n) = self
+        let (state, current, fingerprint, n, tops_up) = self
             .db
-            .prepare_cached("SELECT state, attempt, fingerprint, n FROM job WHERE seq = ?1")?
+            .prepare_cached("SELECT state, attempt, fingerprint, n, origin FROM job WHERE seq = ?1")?
             .query_row([intent.job], |row| {
                 Ok((
                     row.get(0)?,
                     row.get::<_, Option<i64>>(1)?,
                     row.get::<_, Vec<u8>>(2)?,
                     row.get::<_, u32>(3)?,
+                    row.get::<_, i64>(4)? == Origin::Short.number(),
                 ))
             })?;
+        let earlier = current.filter(|_| tops_up);
+        let n = n - earlier.map_or(Ok(0), |earlier| self.kept_by(earlier))?;
         let next = state_of(state)?.next(Event::Intended)?;
         let reservation = self.reservation(intent.job)?;
         if let Some(refusal) = money::refusal(&self.db, intent.budget, reservation)? {
@@ -78,7 +83,7 @@ impl Store {
             return Ok(Intended::Dearer);
         }
         let estimate = reservation.map(Credits::micro);
-        let fresh = NewAttempt { intent, fingerprint: &fingerprint, n, estimate, at };
+        let fresh = NewAttempt { intent, fingerprint: &fingerprint, n, estimate, earlier, at };
         let (attempt, key) = match self.released_attempt(current, &fresh)? {
             Some(released) => released,
             None => self.insert_attempt(&fresh)?,
@@ -141,6 +146,10 @@ impl Store {
                 intent.token,
                 intent.booked.map(Credits::micro),
             ])?;
-        Ok((self.db.last_insert_rowid(), intent.key.clone()))
+        let attempt = self.db.last_insert_rowid();
+        if let Some(earlier) = fresh.earlier {
+            self.take_over(attempt, earlier)?;
+        }
+        Ok((attempt, intent.key.clone()))
     }
 }

@@ -29,6 +29,7 @@ mod resolve;
 mod scans;
 mod select;
 mod start;
+mod top_up;
 mod writer;
 
 use rusqlite::Connection;

@@ -122,6 +122,8 @@ pub enum Outcome {
     Accepted(Taken),
     /// The task completed.
     Completed {
+        /// Which one: pictures may be asked of an earlier attempt's task.
+        task: String,
         /// Links of its pictures, in order.
         links: Vec<String>,
         /// The provider's final figure.
@@ -184,6 +186,8 @@ pub struct Recorded {
     pub stale: bool,
     /// Pictures that can be fetched now.
     pub fetch: Vec<ToFetch>,
+    /// Another task has pictures of this job: it has to be looked at.
+    pub look: Option<Box<InFlight>>,
     /// A pending job is not submitted before (milliseconds since 1970).
     pub due_at: Option<i64>,
     /// The size that the rules promise for its pictures.

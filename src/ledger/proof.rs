@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{LedgerError, Store};
+use super::{LedgerError, Origin, Store};
 use crate::job::Credits;
 
 /// What submissions of one price have in common: model, size, quality, number
@@ -48,11 +48,7 @@ impl Store {
     /// What a job's next submission reserves: its estimate, as often as the
     /// dearest of its kind has proven. `None` without a price.
     pub(super) fn reservation(&self, job: i64) -> Result<Option<Credits>, LedgerError> {
-        let estimate: Option<i64> = self
-            .db
-            .prepare_cached("SELECT estimate FROM job WHERE seq = ?1")?
-            .query_row([job], |row| row.get(0))?;
-        let Some(estimate) = estimate else { return Ok(None) };
+        let Some(estimate) = self.estimate(job)? else { return Ok(None) };
         let nothing_proven: bool = self
             .db
             .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM proof)")?
@@ -64,11 +60,20 @@ impl Store {
 
     /// Compares a figure of the provider with the job's estimate. Says where
     /// that raises what its kind reserves.
-    pub(super) fn learn(&self, job: i64, figure: Credits) -> Result<Option<Raise>, LedgerError> {
+    pub(super) fn learn(
+        &self,
+        job: i64,
+        attempt: i64,
+        figure: Credits,
+    ) -> Result<Option<Raise>, LedgerError> {
+        // An attempt that adds pictures is about fewer than the job.
         let estimate: Option<i64> = self
             .db
-            .prepare_cached("SELECT estimate FROM job WHERE seq = ?1")?
-            .query_row([job], |row| row.get(0))?;
+            .prepare_cached(
+                "SELECT (job.estimate * attempt.n + job.n - 1) / job.n FROM job JOIN attempt
+                 WHERE job.seq = ?1 AND attempt.id = ?2",
+            )?
+            .query_row([job, attempt], |row| row.get(0))?;
         let Some(estimate) = estimate.filter(|estimate| *estimate > 0 && figure.micro() > *estimate) else {
             return Ok(None);
         };
@@ -89,6 +94,17 @@ impl Store {
         });
         let (estimate, proven) = (Credits::from_micro(estimate), figure);
         Ok(is_news.then_some(Raise { kind, estimate, proven }))
+    }
+
+    /// What the estimate of a job says of its next submission.
+    fn estimate(&self, job: i64) -> Result<Option<i64>, LedgerError> {
+        let mut query =
+            self.db.prepare_cached("SELECT estimate, n, origin, attempt FROM job WHERE seq = ?1")?;
+        let (estimate, n, origin, attempt): (Option<i64>, u32, i64, Option<i64>) =
+            query.query_row([job], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let earlier = attempt.filter(|_| origin == Origin::Short.number());
+        let missing = n - earlier.map_or(Ok(0), |earlier| self.kept_by(earlier))?;
+        Ok(estimate.map(|estimate| Credits::from_micro(estimate).share(missing, n).micro()))
     }
 
     fn kind(&self, job: i64) -> Result<String, LedgerError> {

@@ -170,8 +170,11 @@ impl<'a> View<'a> {
         let origin = filter.origin.map(Origin::number);
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         Ok(self.db.query_row(
-            "SELECT count(*), ifnull(sum(n), 0), ifnull(sum(estimate), 0), count(*) - count(estimate) FROM
-                (SELECT n, estimate FROM job WHERE want = 0 AND state IN (0, 2, 3) AND (state = 0
+            "SELECT count(*), ifnull(sum(n - here), 0), ifnull(sum((estimate * (n - here) + n - 1) / n), 0),
+                    count(*) - count(estimate) FROM
+                (SELECT n, estimate, CASE WHEN origin = 3 AND state = 0 AND n > 1 THEN
+                    (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL) ELSE 0 END AS here
+                 FROM job WHERE want = 0 AND state IN (0, 2, 3) AND (state = 0
                  -- Changed while under way: bought again as soon as the earlier version is here.
                  OR fingerprint <> (SELECT a.fingerprint FROM attempt a WHERE a.id = job.attempt)) AND (?1 IS NULL OR origin = ?1)
                  AND (?2 IS NULL OR id GLOB ?2) AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))
@@ -186,6 +189,17 @@ impl<'a> View<'a> {
                 })
             },
         )?)
+    }
+
+    /// Done jobs of the manifest that have fewer pictures than they ask for.
+    pub fn short(self) -> Result<u64, LedgerError> {
+        let jobs: i64 = self.db.query_row(
+            "SELECT count(*) FROM job WHERE state = 6 AND want = 0 AND n > 1
+             AND n > (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL)",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(jobs as u64)
     }
 
     /// No job has ever been enrolled.
@@ -205,7 +219,9 @@ impl<'a> View<'a> {
 
     fn known_where(self, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Known>, LedgerError> {
         let sql = format!(
-            "SELECT job.seq, job.fingerprint, job.state, attempt.fingerprint, attempt.outcome = 'completed'
+            "SELECT job.seq, job.fingerprint, job.state, attempt.fingerprint, attempt.outcome = 'completed',
+                    CASE WHEN job.n > 1 AND job.state IN (0, 6) THEN job.n -
+                        (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL) ELSE 0 END
              FROM job LEFT JOIN attempt ON attempt.id = job.attempt AND attempt.outcome <> 'released' WHERE {condition}"
         );
         let row = self
@@ -213,13 +229,14 @@ impl<'a> View<'a> {
             .prepare_cached(&sql)?
             .query_row([value], |row| {
                 let owned: Option<bool> = row.get(4)?;
+                let missing = row.get::<_, i64>(5)?.max(0) as u32;
                 Ok((
-                    (row.get(0)?, row.get(2)?, owned.unwrap_or(false)),
+                    (row.get(0)?, row.get(2)?, owned.unwrap_or(false), missing),
                     (row.get::<_, Vec<u8>>(1)?, row.get::<_, Option<Vec<u8>>>(3)?),
                 ))
             })
             .optional()?;
-        let Some(((job, state, owned), (fingerprint, latest))) = row else { return Ok(None) };
+        let Some(((job, state, owned, missing), (fingerprint, latest))) = row else { return Ok(None) };
         Ok(Some(Known {
             job,
             fingerprint: fingerprint_of(&fingerprint)?,
@@ -227,6 +244,7 @@ impl<'a> View<'a> {
             submitted: latest.is_some(),
             latest: latest.as_deref().map(fingerprint_of).transpose()?,
             owned,
+            missing,
         }))
     }
 

@@ -8,10 +8,11 @@ use rusqlite::{OptionalExtension, params};
 use super::outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, Via};
 use super::proof::Raise;
 use super::start::now_ms;
-use super::{LedgerError, Store};
+use super::{LedgerError, Origin, Store};
 use crate::job::{Credits, Event, Fingerprint, State};
 
 /// A job and the attempt that something happened to.
+#[derive(Clone)]
 struct Case {
     job: i64,
     id: String,
@@ -20,6 +21,8 @@ struct Case {
     outdated: bool,
     tries: u32,
     promised: Option<(u32, u32)>,
+    /// The attempt that this one adds pictures to.
+    continues: Option<i64>,
     /// The attempt is the job's latest, and its story is not over.
     open: bool,
     at: i64,
@@ -29,6 +32,8 @@ struct Case {
 struct Pictures {
     /// Some can be fetched.
     outstanding: bool,
+    /// The links of some have to be asked for.
+    unread: bool,
     /// Some never can.
     lost: bool,
 }
@@ -36,11 +41,23 @@ struct Pictures {
 impl Store {
     /// Fails a pending job whose request can't be sent as it is.
     pub fn unsendable(&self, job: i64, answer: &Answer) -> Result<(), LedgerError> {
-        let state = self
+        let (state, tops_up, attempt, continues): (i64, bool, Option<i64>, Option<i64>) = self
             .db
-            .prepare_cached("SELECT state FROM job WHERE seq = ?1")?
-            .query_row([job], |row| row.get(0))?;
-        self.fail_job(job, state_of(state)?.next(Event::Unsendable)?, answer, "no")
+            .prepare_cached(
+                "SELECT job.state, job.origin = ?2, attempt.id, attempt.continues
+                 FROM job LEFT JOIN attempt ON attempt.id = job.attempt WHERE job.seq = ?1",
+            )?
+            .query_row([job, Origin::Short.number()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
+        let state = state_of(state)?;
+        if !tops_up {
+            return self.fail_job(job, state.next(Event::Unsendable)?, answer, "no");
+        }
+        if let Some((attempt, earlier)) = attempt.zip(continues) {
+            self.give_back(job, attempt, earlier)?;
+        }
+        self.set_state(job, state.next(Event::TopUpEnded)?)
     }
 
     /// Writes what happened to a job's latest attempt and where that leads.
@@ -58,7 +75,13 @@ impl Store {
                 // Its own task is nameless then, and perhaps billed.
                 Some(owner) => self.lost_track(&case, &Answer::about_a_strangers_task(&taken, &owner), None),
             },
-            Outcome::Completed { links, used, expires_at } => self.completed(&case, &links, used, expires_at),
+            Outcome::Completed { task, links, used, expires_at } => {
+                self.completed(&case, &task, &links, used, expires_at)
+            }
+            // A task that had made its pictures before they went: they don't come back.
+            Outcome::TaskFailed { answer, .. } if self.reads_earlier(case.attempt)? => {
+                self.failed(&case, Event::Lost, "lost", &answer)
+            }
             Outcome::TaskFailed { answer, again } => self.task_failed(&case, &answer, again),
             Outcome::Saved(picture) => self.saved(&case, &picture),
             Outcome::Lost { number, answer } => self.lost(&case, number, &answer),
@@ -71,7 +94,7 @@ impl Store {
         self.db
             .prepare_cached(
                 "SELECT job.state, job.fingerprint <> attempt.fingerprint, job.tries, job.id, job.width, job.height,
-                 job.attempt = attempt.id
+                 job.attempt = attempt.id, attempt.continues
                  FROM job JOIN attempt ON attempt.job = job.seq WHERE job.seq = ?1 AND attempt.id = ?2",
             )?
             .query_row([job, attempt], |row| {
@@ -79,9 +102,10 @@ impl Store {
                 let size: (Option<u32>, Option<u32>) = (row.get(4)?, row.get(5)?);
                 let promised = Option::zip(size.0, size.1).filter(|_| !outdated);
                 let (tries, id, latest, at) = (row.get(2)?, row.get(3)?, row.get::<_, bool>(6)?, now_ms());
+                let continues = row.get(7)?;
                 Ok(state_of(state).map(|state| {
                     let open = latest && state.may_be_paid_and_open();
-                    Case { job, id, attempt, state, outdated, tries, promised, open, at }
+                    Case { job, id, attempt, state, outdated, tries, promised, continues, open, at }
                 }))
             })
             .optional()?
@@ -104,8 +128,12 @@ impl Store {
             self.db
                 .prepare_cached("UPDATE image SET link = NULL WHERE attempt = ?1 AND number = ?2")?
                 .execute(params![case.attempt, number])?;
-            if self.pictures(case.attempt)?.outstanding {
+            let pictures = self.pictures(case.attempt)?;
+            if pictures.outstanding {
                 return Ok(case.now(case.state));
+            }
+            if pictures.unread {
+                return self.read_on(case);
             }
         }
         self.failed(case, Event::Lost, "lost", answer)
@@ -115,10 +143,20 @@ impl Store {
         Ok(self
             .db
             .prepare_cached(
-                "SELECT ifnull(max(link IS NOT NULL), 0), ifnull(max(link IS NULL), 0)
+                "SELECT ifnull(max(link IS NOT NULL), 0), ifnull(max(link IS NULL AND expires_at IS NULL), 0),
+                        ifnull(max(link IS NULL AND expires_at IS NOT NULL), 0)
                  FROM image WHERE attempt = ?1 AND saved_at IS NULL",
             )?
-            .query_row([attempt], |row| Ok(Pictures { outstanding: row.get(0)?, lost: row.get(1)? }))?)
+            .query_row([attempt], |row| {
+                Ok(Pictures { outstanding: row.get(0)?, unread: row.get(1)?, lost: row.get(2)? })
+            })?)
+    }
+
+    /// The pictures of one task are here; those of another have to be asked for.
+    fn read_on(&self, case: &Case) -> Result<Recorded, LedgerError> {
+        let next = case.state.next(Event::MoreToRead)?;
+        self.set_state(case.job, next)?;
+        Ok(Recorded { look: Some(Box::new(self.in_flight_of(case.attempt)?)), ..case.now(next) })
     }
 
     fn released(
@@ -157,8 +195,11 @@ impl Store {
         outcome: &str,
         answer: &Answer,
     ) -> Result<Recorded, LedgerError> {
-        let next = case.state.next(event)?;
         let paid = event == Event::Lost;
+        let next = match case.added_to().filter(|_| !paid) {
+            Some(_) => case.state.next(Event::TopUpEnded)?,
+            None => case.state.next(event)?,
+        };
         self.db
             .prepare_cached(
                 "UPDATE attempt SET outcome = ?2, ended_at = ?3, answered_at = ifnull(answered_at, ?3), why = ?4, body = NULL,
@@ -174,7 +215,13 @@ impl Store {
                 answer.request_id,
                 paid
             ])?;
-        self.fail_job(case.job, next, answer, if paid { "yes" } else { "no" })?;
+        match case.added_to().filter(|_| !paid) {
+            Some(earlier) => {
+                self.give_back(case.job, case.attempt, earlier)?;
+                self.set_state(case.job, next)?;
+            }
+            None => self.fail_job(case.job, next, answer, if paid { "yes" } else { "no" })?,
+        }
         Ok(case.now(next))
     }
 
@@ -245,33 +292,69 @@ impl Store {
     fn completed(
         &self,
         case: &Case,
+        task: &str,
         links: &[String],
         used: Option<Credits>,
         expires_at: i64,
     ) -> Result<Recorded, LedgerError> {
         let next = case.state.next(Event::Completed)?;
+        let source = case.continues.map_or(Ok(None), |_| self.source_of(case.job, case.attempt, task))?;
+        // The figures of an earlier attempt were settled when its own pictures came.
+        let used = used.filter(|_| source.is_none());
         self.db
             .prepare_cached(
                 "UPDATE attempt SET outcome = 'completed', ended_at = ?2, used = ifnull(?3, used),
                  cost = coalesce(?3, used, reserved, estimate, 0) + doubt WHERE id = ?1",
             )?
             .execute(params![case.attempt, case.at, used.map(Credits::micro)])?;
+        self.add_links(case, source, links, expires_at)?;
+        self.set_state(case.job, next)?;
+        let raise = self.compare(case, used)?;
+        let fetch = self.to_fetch(case.attempt)?;
+        if fetch.is_empty() && self.reads_earlier(case.attempt)? && self.pictures(case.attempt)?.unread {
+            let read_on = self.read_on(&Case { state: next, ..case.clone() })?;
+            return Ok(Recorded { before: case.state, raise, ..read_on });
+        }
+        Ok(Recorded { fetch, raise, ..case.now(next) })
+    }
+
+    /// Links belong to the pictures that their task made, in order. What a
+    /// task no longer names is lost.
+    fn add_links(
+        &self,
+        case: &Case,
+        source: Option<i64>,
+        links: &[String],
+        expires_at: i64,
+    ) -> Result<(), LedgerError> {
         let mut insert = self.db.prepare_cached(
             "INSERT INTO image (attempt, number, link, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (attempt, number)
              DO UPDATE SET link = excluded.link, expires_at = excluded.expires_at WHERE saved_at IS NULL",
         )?;
-        for (number, link) in (1..).zip(links) {
-            insert.execute(params![case.attempt, number, link, expires_at])?;
+        match case.continues {
+            None => {
+                for (number, link) in (1..).zip(links) {
+                    insert.execute(params![case.attempt, number, link, expires_at])?;
+                }
+            }
+            Some(_) => {
+                for (number, link) in self.numbers(case.attempt, source, links.len())?.iter().zip(links) {
+                    insert.execute(params![case.attempt, number, link, expires_at])?;
+                }
+            }
         }
-        self.set_state(case.job, next)?;
-        let raise = self.compare(case, used)?;
-        Ok(Recorded { fetch: self.to_fetch(case.attempt)?, raise, ..case.now(next) })
+        self.db
+            .prepare_cached(
+                "UPDATE image SET expires_at = ?2 WHERE attempt = ?1 AND source IS ?3 AND saved_at IS NULL AND expires_at IS NULL",
+            )?
+            .execute(params![case.attempt, expires_at, source])?;
+        Ok(())
     }
 
     /// An earlier version of a job says nothing about the present estimate.
     fn compare(&self, case: &Case, figure: Option<Credits>) -> Result<Option<Raise>, LedgerError> {
         match figure.filter(|_| !case.outdated) {
-            Some(figure) => self.learn(case.job, figure),
+            Some(figure) => self.learn(case.job, case.attempt, figure),
             None => Ok(None),
         }
     }
@@ -283,7 +366,9 @@ impl Store {
         again: Option<Duration>,
     ) -> Result<Recorded, LedgerError> {
         // An outdated job is bought in its new version, which costs no further try of the old one.
-        let next = case.state.next(Event::TaskFailed { again: again.is_some() || case.outdated })?;
+        let again_or_over = Event::TaskFailed { again: again.is_some() || case.outdated };
+        let adds_nothing = case.added_to().filter(|_| again.is_none());
+        let next = case.state.next(if adds_nothing.is_some() { Event::TopUpEnded } else { again_or_over })?;
         self.db
             .prepare_cached(
                 "UPDATE attempt SET outcome = 'failed', ended_at = ?2, why = ?3, cost = doubt WHERE id = ?1",
@@ -292,6 +377,13 @@ impl Store {
         self.db
             .prepare_cached("DELETE FROM image WHERE attempt = ?1 AND saved_at IS NULL")?
             .execute([case.attempt])?;
+        if let Some(earlier) = case.added_to() {
+            self.give_back(case.job, case.attempt, earlier)?;
+        }
+        if next == State::Done {
+            self.set_state(case.job, next)?;
+            return Ok(case.now(next));
+        }
         if next == State::Failed {
             self.fail_job(case.job, next, answer, "no")?;
             return Ok(case.now(next));
@@ -307,6 +399,9 @@ impl Store {
     fn saved(&self, case: &Case, picture: &SavedPicture) -> Result<Recorded, LedgerError> {
         self.keep_picture(case, picture)?;
         let pictures = self.pictures(case.attempt)?;
+        if pictures.unread && !pictures.outstanding {
+            return self.read_on(case);
+        }
         if pictures.lost && !pictures.outstanding {
             let answer = Answer {
                 code: "picture_lost".into(),
@@ -349,7 +444,7 @@ impl Store {
         let next = case.state.next(Event::FileMissing)?;
         let mut forget = self
             .db
-            .prepare_cached("UPDATE image SET path = NULL, moving_from = NULL, saved_at = NULL WHERE attempt = ?1 AND number = ?2")?;
+            .prepare_cached("UPDATE image SET path = NULL, moving_from = NULL, saved_at = NULL, expires_at = NULL WHERE attempt = ?1 AND number = ?2")?;
         for number in numbers {
             forget.execute(params![case.attempt, number])?;
         }
@@ -377,6 +472,12 @@ impl Store {
 }
 
 impl Case {
+    /// The attempt whose pictures stand where this one brings none. An
+    /// outdated one is the past of a job that wants something else.
+    fn added_to(&self) -> Option<i64> {
+        self.continues.filter(|_| !self.outdated)
+    }
+
     fn now(&self, state: State) -> Recorded {
         Recorded {
             id: self.id.clone(),
@@ -384,6 +485,7 @@ impl Case {
             state,
             stale: false,
             fetch: Vec::new(),
+            look: None,
             due_at: None,
             promised: self.promised,
             raise: None,

@@ -22,23 +22,24 @@ impl Store {
     /// Decides one job's unknown submission, or the doubt that a replay left.
     /// False where the job has neither.
     pub fn resolve(&self, id: &str, decision: &Decision) -> Result<bool, LedgerError> {
-        let row: Option<(i64, i64, i64, bool)> = self
+        let row: Option<(i64, i64, i64, bool, Option<i64>)> = self
             .db
             .query_row(
-                "SELECT job.seq, attempt.id, job.state, job.fingerprint <> attempt.fingerprint
+                "SELECT job.seq, attempt.id, job.state, job.fingerprint <> attempt.fingerprint, attempt.continues
                  FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.id = ?1",
                 [id],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
             )
             .optional()?;
-        let Some((job, attempt, state, outdated)) = row else { return Ok(false) };
+        let Some((job, attempt, state, outdated, continues)) = row else { return Ok(false) };
         let state = state_of(state)?;
         if state != State::Unknown {
             return self.settle_doubt(job, decision);
         }
+        let earlier = continues.filter(|_| !outdated);
         match decision {
-            Decision::Resubmit => self.resubmit(job, attempt, state)?,
-            Decision::Abandon => self.abandon(job, attempt, state, outdated)?,
+            Decision::Resubmit => self.resubmit(job, attempt, state, earlier)?,
+            Decision::Abandon => self.abandon(job, attempt, state, outdated, earlier)?,
             Decision::Adopt(task) => self.adopt(job, attempt, task)?,
         }
         Ok(true)
@@ -74,10 +75,19 @@ impl Store {
         Ok(settled > 0)
     }
 
-    fn resubmit(&self, job: i64, attempt: i64, state: State) -> Result<(), LedgerError> {
+    fn resubmit(
+        &self,
+        job: i64,
+        attempt: i64,
+        state: State,
+        earlier: Option<i64>,
+    ) -> Result<(), LedgerError> {
         let next = state.next(Event::ResubmitDecided)?;
         // The person says that nothing was bought; the attempt keeps its history, not its hold on the budget.
         self.end(attempt, "resubmitted", true)?;
+        if let Some(earlier) = earlier {
+            self.give_back(job, attempt, earlier)?;
+        }
         self.db.execute(
             "UPDATE job SET state = ?2, tries = max(tries - 1, 0) WHERE seq = ?1",
             params![job, next.number()],
@@ -85,9 +95,20 @@ impl Store {
         self.decided(job, Some(attempt), "resubmit", None)
     }
 
-    fn abandon(&self, job: i64, attempt: i64, state: State, outdated: bool) -> Result<(), LedgerError> {
-        let next = state.next(Event::Abandoned { outdated })?;
+    fn abandon(
+        &self,
+        job: i64,
+        attempt: i64,
+        state: State,
+        outdated: bool,
+        earlier: Option<i64>,
+    ) -> Result<(), LedgerError> {
+        let event = if earlier.is_some() { Event::TopUpEnded } else { Event::Abandoned { outdated } };
+        let next = state.next(event)?;
         self.end(attempt, "abandoned", false)?;
+        if let Some(earlier) = earlier {
+            self.give_back(job, attempt, earlier)?;
+        }
         if next == State::Failed {
             let answer = Answer {
                 code: "abandoned".into(),

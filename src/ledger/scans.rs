@@ -94,7 +94,9 @@ fn finish(store: &Store, job: i64) {
     };
     store.record(job, attempt, Outcome::Accepted(taken)).unwrap();
     let links = vec!["https://example.com/0".into()];
-    store.record(job, attempt, Outcome::Completed { links, used: None, expires_at: 1 }).unwrap();
+    store
+        .record(job, attempt, Outcome::Completed { task: "task".into(), links, used: None, expires_at: 1 })
+        .unwrap();
     let saved = SavedPicture {
         number: 1,
         path: format!("images/{job}.png"),

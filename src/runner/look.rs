@@ -135,7 +135,8 @@ impl Shared {
             }
             Status::Completed { links } => {
                 let expires_at = self.expiry(&watched.task);
-                (Outcome::Completed { links, used: report.used, expires_at }, None)
+                let task = watched.task.task.clone();
+                (Outcome::Completed { task, links, used: report.used, expires_at }, None)
             }
             Status::Failed { code, message } => {
                 let again = tries.again(&code, watched.task.tries);

@@ -151,6 +151,13 @@ impl Driver {
         self.queues.look_later(self.shared.clock.instant(due), Watched::new(task));
     }
 
+    /// The pictures of one task are here, and another has more of the job's.
+    fn look_on(&mut self, task: Option<Box<InFlight>>) {
+        let Some(task) = task else { return };
+        self.in_flight += 1;
+        self.queues.look_later(Instant::now(), Watched::new(*task));
+    }
+
     /// Nothing was bought: the order keeps its place at the head of the queue.
     fn on_again(&mut self, order: Order, begun: Instant, again: Again) {
         self.ended.sent += u64::from(!matches!(again, Again::NeverSent { .. }));
@@ -233,6 +240,7 @@ impl Driver {
                 self.in_flight =
                     self.in_flight.saturating_sub(usize::from(recorded.before == State::Submitted));
                 self.moved(recorded.before, &recorded);
+                self.look_on(recorded.look);
                 self.queues.fetch(recorded.fetch, watched.refreshes);
             }
             Found::Ended { recorded, failure: Some((answer, again)) } => {
@@ -306,6 +314,7 @@ impl Driver {
             Fetched::Lost { recorded, why } => {
                 self.queues.forget(&fetch.picture);
                 self.moved(recorded.before, &recorded);
+                self.look_on(recorded.look);
                 if recorded.state == State::Failed && !recorded.stale {
                     self.tell(&Event::Failed { id: recorded.id, code: "picture_lost".into(), message: why });
                     self.job_ended(true);
@@ -324,6 +333,7 @@ impl Driver {
     fn on_saved(&mut self, fetch: &Fetch, recorded: Recorded, saved: SavedPicture) {
         self.queues.forget(&fetch.picture);
         self.moved(recorded.before, &recorded);
+        self.look_on(recorded.look);
         self.snapshot.images += 1;
         self.snapshot.bytes += saved.bytes;
         self.tell(&Event::Saved {

@@ -89,6 +89,10 @@ impl Shared {
         let now = self.clock.now_ms();
         let Meaning { outcome, then } = meaning;
         let (first, (links, used)) = (outcome.clone(), then.result());
+        let task = match &outcome {
+            Outcome::Accepted(taken) => taken.task.clone(),
+            _ => String::new(),
+        };
         let recorded = self
             .ledger
             .write(move |store| {
@@ -98,7 +102,7 @@ impl Shared {
                 }
                 let expires_at = now + LINK_LIFE_MS;
                 let before = recorded.before;
-                let done = Outcome::Completed { links, used, expires_at };
+                let done = Outcome::Completed { task, links, used, expires_at };
                 let done = store.record(job, attempt, done)?;
                 Ok(Recorded { before, raise: done.raise.or(recorded.raise), ..done })
             })

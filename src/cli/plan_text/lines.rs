@@ -23,13 +23,15 @@ const FIGURES: usize = 35;
 /// Takes the lines of a plan as they are found.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Lines {
-    groups: [Group; 9],
+    groups: [Group; 10],
 }
 
 #[derive(Debug, Default)]
 struct Group {
     jobs: u64,
     buys: u64,
+    /// Of reused jobs, those with fewer pictures than they ask for.
+    short: u64,
     shown: Vec<Line>,
 }
 
@@ -51,8 +53,8 @@ struct Figures {
 }
 
 /// Actions in the order of a plan: what costs first.
-const ORDER: [&str; 9] =
-    ["new", "changed", "failed", "unknown", "collect", "renamed", "reuse", "skip", "removed"];
+const ORDER: [&str; 10] =
+    ["new", "changed", "failed", "short", "unknown", "collect", "renamed", "reuse", "skip", "removed"];
 
 impl Lines {
     /// Takes one.
@@ -62,8 +64,9 @@ impl Lines {
         let group = &mut self.groups[at];
         group.jobs += 1;
         group.buys += u64::from(entry.buys);
+        group.short += u64::from(matches!(entry.action, Action::Reuse { missing: 1.. }));
         let limit = match entry.action {
-            Action::Reuse | Action::Skip => 0,
+            Action::Reuse { .. } | Action::Skip => 0,
             Action::New if !entry.buys => 0,
             Action::Changed(_) => CHANGED,
             _ => LISTED,
@@ -118,6 +121,9 @@ impl Group {
             ("new" | "changed", buys) if buys < self.jobs => {
                 format!("; {buys} of them are bought by this run")
             }
+            ("reuse", _) if self.short > 0 => {
+                format!("; {} have fewer than they ask for, which --only short buys", self.short)
+            }
             _ => String::new(),
         };
         let reason = match word {
@@ -128,6 +134,7 @@ impl Group {
             "collect" => "submitted and not yet here; nothing to pay",
             "failed" if self.buys > 0 => "failed; ordered and paid again",
             "failed" => "failed; --only failed orders them again",
+            "short" => "fewer pictures came than asked for; only the others are bought",
             "unknown" => "may have been billed; held until `imgbatch resolve`",
             "skip" => "left out by the manifest",
             _ => "no longer in the manifest; files stay",
@@ -180,7 +187,7 @@ impl Figures {
 fn ink(word: &str) -> Ink {
     match word {
         "new" => Ink::Good,
-        "changed" | "failed" => Ink::Attention,
+        "changed" | "failed" | "short" => Ink::Attention,
         "unknown" => Ink::Doubt,
         "renamed" | "collect" => Ink::Free,
         _ => Ink::Faint,

@@ -26,7 +26,11 @@ pub(super) fn reason(action: &Action) -> String {
             format!("changed: {}", fields.join(", "))
         }
         Action::Renamed { from } => format!("bought as {from}"),
-        Action::Reuse => "the picture is here".into(),
+        Action::Reuse { missing: 0 } => "the picture is here".into(),
+        Action::Reuse { missing } => {
+            format!("here, and {missing} fewer than asked for; the others are bought only with --only short")
+        }
+        Action::Short { missing, .. } => format!("{missing} fewer pictures came than asked for"),
         Action::Collect => "submitted, not yet here; nothing to pay".into(),
         Action::Failed => "failed; bought again only with --only failed".into(),
         Action::Unknown => "its submission may have been billed; held until it is resolved".into(),
