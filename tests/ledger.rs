@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use imgbatch::job::{ContentHash, Credits, State};
 use imgbatch::ledger::{
-    Answer, Filter, FolderLock, Identity, Intended, Intent, Money, Outcome, Rescue, SavedPicture, Select,
-    Store, Taken, Via,
+    Answer, Filter, FolderLock, Identity, Intended, Intent, Money, Outcome, Reader, Rescue, SavedPicture,
+    Select, Store, Taken, Via,
 };
 use imgbatch::manifest::{Format, Source};
 use imgbatch::model::Prices;
@@ -232,6 +232,33 @@ fn an_error_in_a_transaction_leaves_nothing_behind() {
 /// Killed while it makes its ledger, a run leaves a database without a table,
 /// or with all of them in the log: the next one goes on. A stranger's database
 /// is refused, also where its tables are in the log only.
+#[test]
+fn a_ledger_of_any_earlier_version_is_brought_forward_also_to_be_read() {
+    let schemas = ["", "_2", "_3", "_4"].map(|version| format!("src/ledger/schema{version}.sql"));
+    for version in 1..=schemas.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+        for schema in &schemas[..version] {
+            old.execute_batch(&std::fs::read_to_string(schema).unwrap()).unwrap();
+        }
+        let filled = "PRAGMA application_id = 0x696d6762;
+            INSERT INTO job (id, fingerprint, request, path, n, want, origin, state, attempt)
+                VALUES ('fox', zeroblob(32), '{}', 'fox', 1, 0, 0, 6, 1);
+            INSERT INTO attempt (job, number, key, fingerprint, n, body_sha256, outcome, intent_at, task, cost)
+                VALUES (1, 1, 'key', zeroblob(32), 1, zeroblob(32), 'completed', 1, 'task-1', 5);
+            INSERT INTO image (attempt, number, path, bytes, saved_at) VALUES (1, 1, 'images/fox.png', 9, 1);";
+        old.execute_batch(filled).unwrap();
+        old.pragma_update(None, "user_version", version as i64).unwrap();
+        drop(old);
+        let reader = Reader::open(folder.path()).unwrap();
+        let totals = reader.view().totals().unwrap();
+        assert_eq!((totals.jobs.succeeded, totals.image_bytes), (1, 9), "version {version}");
+        let now = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+        let task: String = now.query_row("SELECT task_id FROM image_files", [], |row| row.get(0)).unwrap();
+        assert_eq!(task, "task-1", "version {version}");
+    }
+}
+
 #[test]
 fn a_half_made_ledger_is_finished_and_a_strangers_is_refused() {
     for (tables, ours) in [("", true), ("CREATE TABLE diary (day TEXT);", false)] {

@@ -138,6 +138,12 @@ pub(super) fn for_reading(folder: &Path) -> Result<Connection, LedgerError> {
     if version == 0 {
         return Err(LedgerError::Missing(folder.to_owned()));
     }
+    if version < KNOWN_VERSION {
+        drop(db);
+        let _lock = FolderLock::acquire(folder, false)?;
+        drop(for_writing(folder)?);
+        return for_reading(folder);
+    }
     Ok(db)
 }
 
