@@ -247,6 +247,35 @@ fn an_estimate_that_proves_too_low_is_raised_before_the_next_one_leaves() {
 }
 
 #[test]
+fn a_price_that_proved_too_low_is_known_in_every_folder() {
+    let scene = Scene::with(Options { price_factor: 2.0, ..quick() });
+    scene.jobs(1);
+    let price = price(&scene);
+    let limit = format!("{} credits", price * 3.5);
+    run(&scene, "one", &["--day-budget", &limit]).exits(0);
+    // Half of what is left would do by the estimate; by what it costs it does not.
+    let paused = run(&scene, "two", &["--day-budget", &limit]).exits(5).json();
+    let why = paused["paused"].as_str().unwrap();
+    assert!(why.contains("the budget of the day") && why.contains("the next submission may cost"), "{why}");
+    assert_eq!(scene.stats().creates_received, 1);
+    let planned = |flags: &[&str]| {
+        let typed = ["plan", "m.toml", "--json", "--base-url", &scene.base_url];
+        scene.call(&[&typed[..], flags].concat()).exits(0).json()
+    };
+    for out in ["one", "two", "three"] {
+        let plan = planned(&["--out", out, "--day-budget", &limit]);
+        let limits = &plan["limits"][0];
+        assert_eq!(limits["span"], "day");
+        assert!(close(limits["spent_credits"].as_f64().unwrap(), billed(&scene)), "{plan}");
+        if out != "one" {
+            let credits = plan["jobs"][0]["credits"].as_f64().unwrap();
+            assert!((credits / price - 2.0).abs() < 0.1, "{credits} by what the provider charged");
+            assert!(plan["warnings"].to_string().contains("the budget of the day may be"), "{plan}");
+        }
+    }
+}
+
+#[test]
 fn figures_are_told_apart_and_reuse_is_counted() {
     let scene = Scene::new("drop-after@3");
     scene.manifest(
@@ -277,10 +306,13 @@ fn figures_are_told_apart_and_reuse_is_counted() {
     let sum = |name: &str| -> f64 {
         classes["groups"].as_array().unwrap().iter().map(|row| row[name].as_f64().unwrap()).sum()
     };
-    for name in ["estimated_credits", "used_credits", "at_risk_credits", "reserved_credits"] {
+    for name in ["estimated_credits", "used_credits", "at_risk_credits", "reserved_credits", "saved_credits"]
+    {
         assert!(close(sum(name), done["cost"][name].as_f64().unwrap()), "{name}: {classes}");
     }
     assert_eq!(by("look")["groups"].as_array().unwrap().len(), 3);
+    assert_eq!(by("id")["groups"].as_array().unwrap().len(), 4);
+    assert_eq!(scene.status()["cost"]["saved_credits"], saved);
     let text = scene.call(&["status", "out", "--by", "class"]).exits(6);
     assert!(text.stdout.contains("class   jobs  succeeded"), "{text}");
     scene

@@ -277,7 +277,8 @@ fn crowded() -> Scene {
              FROM job, n WHERE seq = 1;
              INSERT INTO attempt (id, job, number, key, fingerprint, n, body_sha256, outcome, intent_at, cost)
              SELECT seq, seq, 1, 'key-' || seq, fingerprint, 1, x'', 'completed', 1, 0 FROM job WHERE seq > 1;
-             INSERT INTO image SELECT job.seq, image.number, NULL, NULL, path.path, NULL, image.sha256, image.bytes, image.width, image.height, image.format, image.saved_at
+             INSERT INTO image (attempt, number, path, sha256, bytes, width, height, format, saved_at)
+             SELECT job.seq, image.number, path.path, image.sha256, image.bytes, image.width, image.height, image.format, image.saved_at
              FROM job, image, (SELECT path FROM image) path WHERE job.seq > 1 AND image.attempt = 1;
              COMMIT;",
         )

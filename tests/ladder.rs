@@ -115,7 +115,7 @@ async fn a_key_that_others_use_too_only_shows_its_list() {
     // A person who looked at it decides.
     let ledger = world.open();
     assert!(ledger.resolve("fox", &Decision::Adopt(shown[0].task.clone())).unwrap());
-    ledger.close(None).unwrap();
+    ledger.close(None, None).unwrap();
     assert_eq!(world.run().await.ledger.jobs.succeeded, 1);
     assert_eq!(world.emulator.stats().tasks_created, 1);
 }

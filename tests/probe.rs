@@ -72,7 +72,7 @@ fn good_links_are_asked_for_once_and_without_a_key() {
     );
     scene.call(&["plan", "m.toml"]).exits(0);
     assert_eq!(host.asked.lock().unwrap().len(), 0, "a plain plan needs no network");
-    scene.call(&["plan", "m.toml", "--probe"]).exits(0).says(&["2 links were asked for"]);
+    scene.call(&["plan", "m.toml", "--probe"]).exits(0).says(&["png 64x48", "2 links asked for"]);
     let mut asked = host.asked.lock().unwrap().clone();
     asked.sort();
     assert_eq!(asked, [("/mask.png".to_owned(), false), ("/photo.png".to_owned(), false)]);

@@ -75,3 +75,36 @@ fn a_mask_of_other_proportions_is_stretched_with_a_warning() {
     scene.manifest(&format!("{}fit = \"resize\"\n", EDIT.replace("URL", &scene.base_url)));
     scene.run(&[]).exits(0).says(&["the mask of 256x256 is stretched to 512x384"]);
 }
+
+#[test]
+fn a_damaged_picture_is_found_before_the_submission() {
+    let scene = scene();
+    let whole = std::fs::read(scene.path("photo.png")).unwrap();
+    for (damage, said) in [(&whole[..whole.len() / 2], "it is cut short"), (&whole[..20], "photo.png")] {
+        std::fs::write(scene.path("photo.png"), damage).unwrap();
+        scene.manifest(&EDIT.replace("URL", &scene.base_url));
+        scene.run(&[]).exits(2).says(&[said]);
+    }
+    assert_eq!(scene.stats().uploads, 0);
+}
+
+#[test]
+fn a_bad_mask_does_not_hide_what_else_is_wrong() {
+    let scene = scene();
+    let text = EDIT.replace("URL", &scene.base_url).replace("\"low\"", "\"lo\"");
+    scene.manifest(&text);
+    scene.run(&[]).exits(2).says(&["mask.png: the mask is 256x192", "quality `lo`"]);
+}
+
+#[test]
+fn a_picture_of_another_size_is_told_and_listed() {
+    let scene = Scene::new("");
+    scene.wishes(&[("odd", "wrong-size"), ("even", "")]);
+    let done = scene.run(&[]).exits(0).json();
+    assert_eq!(done["images"]["other_size"], 1);
+    let status = scene.call(&["status", "out"]);
+    assert!(status.stdout.contains("1 picture in another size than promised"), "{status}");
+    let check = scene.call(&["check", "out"]);
+    assert!(check.stdout.contains("other_size") && check.stdout.contains("odd.png"), "{check}");
+    assert_eq!(check.code, 0, "{check}");
+}

@@ -32,7 +32,7 @@ pub(crate) fn finish_all(out: &Path) -> anyhow::Result<()> {
         }
         transaction.commit()?;
     }
-    Ok(store.close(None)?)
+    Ok(store.close(None, None)?)
 }
 
 fn file(job: &Pending) -> String {

@@ -9,6 +9,7 @@ mod calendar;
 mod error;
 mod keys;
 mod open;
+mod raise;
 mod spend;
 
 pub use calendar::Span;

@@ -14,7 +14,8 @@ const FILE_NAME: &str = "account.db";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One entry a version, applied in order.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// The open database.
 #[derive(Debug)]

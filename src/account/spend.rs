@@ -54,7 +54,8 @@ impl Limits {
         self.day.is_none() && self.month.is_none()
     }
 
-    fn each(&self) -> impl Iterator<Item = (Span, Credits)> {
+    /// Each limit with its span.
+    pub fn each(&self) -> impl Iterator<Item = (Span, Credits)> {
         let limits = [(Span::Day, self.day), (Span::Month, self.month)];
         limits.into_iter().filter_map(|(span, limit)| Some((span, limit?)))
     }
@@ -128,6 +129,7 @@ impl Account {
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { span, limit, left, needed, renews } = self;
+        let left = (*left).max(Credits::ZERO);
         write!(
             f,
             "the budget of the {span} holds for all your runs: of {limit} credits {left} are left, and the next submission may cost {needed}; it renews on {}",

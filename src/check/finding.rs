@@ -14,6 +14,8 @@ pub enum Kind {
     Damaged,
     /// A file in `images/` that the ledger doesn't know.
     Unknown,
+    /// In another size than the API's rules promise.
+    OtherSize,
     /// One colour, or nearly.
     Blank,
     /// Nearly the same as an earlier picture.
@@ -28,6 +30,7 @@ impl Kind {
             Self::Missing => "missing",
             Self::Damaged => "damaged",
             Self::Unknown => "unknown",
+            Self::OtherSize => "other_size",
             Self::Blank => "blank",
             Self::Similar => "similar",
         }
@@ -94,6 +97,8 @@ pub struct Totals {
     pub blank: u64,
     /// Findings of this kind.
     pub similar: u64,
+    /// Pictures in another size than promised.
+    pub other_size: u64,
 }
 
 impl Totals {
@@ -104,6 +109,7 @@ impl Totals {
             Kind::Unknown => &mut self.unknown,
             Kind::Blank => &mut self.blank,
             Kind::Similar => &mut self.similar,
+            Kind::OtherSize => &mut self.other_size,
         };
         *total += 1;
     }

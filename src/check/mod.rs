@@ -102,8 +102,16 @@ fn look(
             }
             Seen::Whole(sight) => sight,
         };
+        let present_version = picture.place.path.starts_with("images/");
+        let (width, height) = (picture.width, picture.height);
+        if let Some((w, h)) =
+            picture.promised.filter(|promised| present_version && *promised != (width, height))
+        {
+            let why = format!("{width}x{height}, where {w}x{h} was promised");
+            report.add(&Finding::of(Kind::OtherSize, &id, &picture, Some(why)))?;
+        }
         // Earlier versions of a job are like the present one, and nobody minds.
-        let Some(sight) = sight.filter(|_| picture.place.path.starts_with("images/")) else { continue };
+        let Some(sight) = sight.filter(|_| present_version) else { continue };
         if let Some(colour) = sight.blank() {
             report.add(&Finding::of(Kind::Blank, &id, &picture, Some(colour)))?;
         } else if let Some(twin) = gallery.add(&sight, (picture.attempt, picture.number)) {

@@ -27,18 +27,20 @@ struct Line {
     reserved_credits: Credits,
     used_credits: Credits,
     at_risk_credits: Credits,
+    saved_credits: Credits,
 }
 
-const HEAD: [&str; 7] = ["jobs", "succeeded", "pictures", "estimated", "reserved", "used", "at risk"];
+const HEAD: [&str; 8] =
+    ["jobs", "succeeded", "pictures", "estimated", "reserved", "used", "at risk", "saved"];
 
 impl By {
     /// The jobs by a column of theirs.
     pub(super) fn of(view: View<'_>, column: &str) -> anyhow::Result<Self> {
         let columns = view.columns()?;
-        if !columns.iter().any(|known| known == column) {
+        if column != "id" && !columns.iter().any(|known| known == column) {
             return Err(Usage::error(match columns.as_slice() {
-                [] => format!("no job has a column {column:?}, nor any other: give jobs `meta` or axes"),
-                known => format!("no job has a column {column:?}; there are: {}", known.join(", ")),
+                [] => format!("no job has a column {column:?}; there is only id: give jobs `meta` or axes"),
+                known => format!("no job has a column {column:?}; there are: id, {}", known.join(", ")),
             }));
         }
         let groups = view.groups(column)?.into_iter().map(Line::from).collect();
@@ -50,7 +52,7 @@ impl By {
         let mut rows = vec![(self.column.clone(), HEAD.map(String::from))];
         rows.extend(self.groups.iter().map(Line::cells));
         let first = rows.iter().map(|(value, _)| value.width()).max().unwrap_or(0);
-        let widths: [usize; 7] =
+        let widths: [usize; 8] =
             std::array::from_fn(|at| rows.iter().map(|(_, cells)| cells[at].len()).max().unwrap_or(0));
         let mut text = String::from("\n");
         for (value, cells) in rows {
@@ -66,7 +68,7 @@ impl By {
 }
 
 impl Line {
-    fn cells(&self) -> (String, [String; 7]) {
+    fn cells(&self) -> (String, [String; 8]) {
         let value =
             self.value.as_deref().map_or_else(|| "(none)".into(), |value| printable(value).into_owned());
         let cells = [
@@ -77,6 +79,7 @@ impl Line {
             self.reserved_credits.to_string(),
             self.used_credits.to_string(),
             self.at_risk_credits.to_string(),
+            self.saved_credits.to_string(),
         ];
         (value, cells)
     }
@@ -93,6 +96,7 @@ impl From<Group> for Line {
             reserved_credits: group.reserved,
             used_credits: group.used,
             at_risk_credits: group.at_risk,
+            saved_credits: group.saved,
         }
     }
 }

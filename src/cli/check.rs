@@ -52,8 +52,8 @@ fn shown(text: &str) -> String {
 }
 
 fn text(totals: &Totals) -> String {
-    let Totals { pictures, missing, damaged, unknown, blank, similar, .. } = totals;
+    let Totals { pictures, missing, damaged, unknown, blank, similar, other_size, .. } = totals;
     format!(
-        "{pictures} pictures: {missing} missing, {damaged} damaged, {blank} blank, {similar} similar; {unknown} unknown files\n"
+        "{pictures} pictures: {missing} missing, {damaged} damaged, {other_size} of another size, {blank} blank, {similar} similar; {unknown} unknown files\n"
     )
 }

@@ -80,7 +80,7 @@ impl FromLedger<'_> {
         };
         let emulator = self.emulate.options()?;
         let resume = format!("imgbatch collect {}", shell_word(&self.out.display().to_string()));
-        let purse = purse::open(Limits::default(), provider.is_emulator())?;
+        let purse = purse::open(Limits::default(), &provider)?;
         let (provider, json) = (&provider, self.json);
         Drive {
             store,

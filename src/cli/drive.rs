@@ -126,7 +126,7 @@ async fn consult_balance(
     }
     let Some(balance) = runner::balance(client).await else { return Ok(()) };
     if let (Some(filter), Some(left)) = (filter, runner::left(&balance)) {
-        let estimate = store.view().purchase(filter, limit)?.estimate;
+        let estimate = store.view().purchase(filter, limit, &store.view().raises()?)?.estimate;
         if estimate > left {
             tracing::warn!(
                 "the account has {left} credits left, and this run may cost {estimate}; it pauses when they are used up"
@@ -185,7 +185,7 @@ fn finish(
         note(&format!("error: the run ended early, and what was accepted is kept: {error:#}\n"));
     }
     let folder = store.folder().to_owned();
-    store.close(Some(&totals))?;
+    store.close(Some(&totals), saved)?;
     notice.print(&text, exit, &folder)?;
     Ok(exit)
 }

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::exit::Exit;
 use super::{Global, Usage, note, print};
-use crate::events::Style;
+use crate::events::{Style, counted};
 use crate::gallery::{self, GalleryError, Made, Options};
 
 /// Arguments of `gallery`.
@@ -66,8 +66,8 @@ fn remarks(made: &Made) -> String {
         0 => String::new(),
         more => format!("warning: {more} more pictures can't be shown\n"),
     };
-    let (pictures, jobs) = (made.pictures, made.jobs);
-    std::iter::once(format!("{pictures} pictures of {jobs} jobs\n")).chain(named).chain([more]).collect()
+    let (pictures, jobs) = (counted(made.pictures, "picture"), counted(made.jobs, "job"));
+    std::iter::once(format!("{pictures} of {jobs}\n")).chain(named).chain([more]).collect()
 }
 
 fn explained(error: GalleryError) -> anyhow::Error {

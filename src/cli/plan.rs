@@ -13,11 +13,11 @@ use super::exit::Exit;
 use super::plan_text::{self, Lines, Outlook, Page, free_bytes};
 use super::probe::Links;
 use super::settings::{self, PaceArgs, SelectArgs};
-use super::{Global, note, print, source};
+use super::{Global, note, print, purse, source};
 use crate::api::Balance;
 use crate::emulator;
 use crate::enrol::{Action, Entry, Problem, compare};
-use crate::job::{Credits, Difference};
+use crate::job::{Credits, Difference, Raises};
 use crate::ledger::{LedgerError, Reader, View};
 use crate::plan::Plan;
 
@@ -85,16 +85,24 @@ pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     let selection = args.select.selection()?;
     let settings = settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, true)?;
     let mut found = Found::new(args)?;
-    let comparison = compare(&plan, view, &selection, &mut |entry| found.take(entry)).map_err(broken)?;
+    let limits = settings::limits(&args.pace, &plan.manifest().budget, plan.prices())?;
+    let base_url = args.ask.base_url.as_deref().or(plan.manifest().provider.base_url.as_deref());
+    let (standings, mut raises) =
+        if args.emulate { (Vec::new(), Raises::default()) } else { purse::look(limits, base_url)? };
+    if let Some(view) = view {
+        raises.extend(&view.raises()?);
+    }
+    let comparison =
+        compare(&plan, view, &selection, &raises, &mut |entry| found.take(entry)).map_err(broken)?;
     if let Some(links) = &found.links {
-        let asked = links.ask(plan.manifest(), args.ask.base_url.as_deref())?;
-        note(&format!("{asked} links were asked for: each leads to a picture that the API takes\n"));
+        note(&links.ask(plan.manifest(), args.ask.base_url.as_deref())?);
     }
     let outlook = Outlook {
         plan: &plan,
         comparison: &comparison,
         settings: &settings,
         committed: view.map_or(Ok(Credits::ZERO), View::committed)?,
+        standings: &standings,
         free: free_bytes(&out),
         balance: args.ask.balance.then(|| balance(args, &plan, &out).map_err(|error| format!("{error:#}"))),
         takes_files: args.emulate || plan.manifest().provider.files_url.is_some(),

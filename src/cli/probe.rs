@@ -2,6 +2,7 @@
 //! API takes? Each link is asked for once, by the rules of downloads.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Context;
@@ -11,6 +12,7 @@ use url::Url;
 
 use super::connect::is_loopback;
 use crate::download::{Downloader, FetchError, Format, Policy, Remote};
+use crate::events::{counted, printable};
 use crate::job::{Reference, Wanted};
 use crate::manifest::{Diagnostic, Diagnostics, Manifest};
 
@@ -18,6 +20,8 @@ use crate::manifest::{Diagnostic, Diagnostics, Manifest};
 const AT_ONCE: usize = 8;
 /// Links of one plan; more of them are not a manifest but a crawl.
 const LINKS: usize = 10_000;
+/// Links of which is said what is behind them.
+const LISTED: usize = 20;
 /// The largest reference that the API takes (section 2 of the API facts).
 const MAX_BYTES: u64 = 50_000_000;
 /// The most pixels of a reference.
@@ -70,8 +74,8 @@ impl Links {
         }
     }
 
-    /// Asks for all of them; gives their number, or what is wrong.
-    pub(super) fn ask(&self, manifest: &Manifest, base_url: Option<&str>) -> anyhow::Result<usize> {
+    /// Asks for all of them; says what is behind each, or what is wrong.
+    pub(super) fn ask(&self, manifest: &Manifest, base_url: Option<&str>) -> anyhow::Result<String> {
         let downloader = Downloader::new(policy(manifest, base_url)).context("can't prepare the probe")?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let answers: Answers = runtime.block_on(
@@ -87,7 +91,7 @@ impl Links {
         if self.left_out > 0 {
             tracing::warn!(links = self.left_out, "more than {LINKS} links: the rest was not asked for");
         }
-        Ok(answers.len())
+        Ok(told(&answers))
     }
 
     fn problems(&self, manifest: &Manifest, answers: &Answers) -> Diagnostics {
@@ -106,6 +110,19 @@ impl Links {
         problems.sort();
         problems
     }
+}
+
+/// What is behind the links, the first of them each in a line.
+fn told(answers: &Answers) -> String {
+    let mut text = String::new();
+    let found = answers.iter().filter_map(|(link, answer)| Some((link, answer.as_ref().ok()?)));
+    // Writing to a string can't fail.
+    for (link, Remote { format, width, height, .. }) in found.take(LISTED) {
+        let _ = writeln!(text, "{}  {} {width}x{height}", printable(link), format.name());
+    }
+    let links = counted(answers.len() as u64, "link");
+    let _ = writeln!(text, "{links} asked for: a picture that the API takes is behind each");
+    text
 }
 
 fn located(manifest: &Manifest, text: &str, job: &str, message: String) -> Diagnostic {

@@ -9,6 +9,7 @@ use super::exit::Exit;
 use super::notify::Notice;
 use super::settings::PaceArgs;
 use super::{Global, Usage, print};
+use crate::events::counted;
 use crate::job::Credits;
 use crate::ledger::{Decision, FILE_NAME, FolderLock, LedgerError, Store, UnknownRow};
 
@@ -88,13 +89,14 @@ fn decide(args: &Args, store: &Store, chosen: &[&UnknownRow]) -> anyhow::Result<
         Ok(())
     })?;
     let at_stake: Credits = chosen.iter().map(|row| row.at_risk).sum();
-    let count = chosen.len();
+    let count = chosen.len() as u64;
     print(&match &decision {
         Decision::Resubmit => format!(
-            "{count} jobs are pending again; the next run pays up to {at_stake} credits, a second time if the first try was billed\n"
+            "{} pending again; the next run pays up to {at_stake} credits, a second time if the first try was billed\n",
+            counted(count, "job")
         ),
         Decision::Abandon => {
-            format!("{count} submissions are given up; {at_stake} credits are booked as spent\n")
+            format!("{} given up; {at_stake} credits are booked as spent\n", counted(count, "submission"))
         }
         Decision::Adopt(task) => format!("task {task} is collected by the next run\n"),
     })?;

@@ -12,12 +12,14 @@ use super::exit::Exit;
 use super::notify::{Notice, NotifyArgs, Show};
 use super::plan::broken;
 use super::plan_text::{self, Lines, Outlook, Page, free_bytes};
+use super::purse::{self, Standing};
 use super::settings::{self, PaceArgs, SelectArgs};
 use super::summary::shell_word;
-use super::{Global, Usage, note, purse, source};
+use super::{Global, Usage, note, source};
 use crate::account::Limits;
 use crate::enrol::{Comparison, Only, Selection, compare, enrol};
-use crate::job::ContentHash;
+use crate::events::counted;
+use crate::job::{ContentHash, Raises};
 use crate::ledger::{FolderLock, Identity, Purchase, Store};
 use crate::plan::Plan;
 use crate::runner::Settings;
@@ -83,7 +85,7 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
         settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, mode == Mode::Run)?;
     let settings = provider.resolving(settings);
     let limits = settings::limits(&args.pace, &plan.manifest().budget, plan.prices())?;
-    let purse = purse::open(limits, provider.is_emulator())?;
+    let purse = purse::open(limits, &provider)?;
     // Whatever is wrong with the manifest is said before a folder is made.
     let digest = plan.digest()?;
     let lock = FolderLock::acquire(&out, args.wait)?;
@@ -99,6 +101,12 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
         store.set_series(&dated.series)?;
         notice.show = if global.quiet && !args.json { Show::Trouble } else { Show::Everything };
     }
+    let (standings, mut raises) = if provider.is_emulator() {
+        (Vec::new(), Raises::default())
+    } else {
+        purse::look(limits, Some(&provider.base_url))?
+    };
+    raises.extend(&store.view().raises()?);
     let (plan, provider, selection) = (&plan, &provider, &selection);
     let mut intake = Intake {
         plan,
@@ -106,6 +114,8 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
         selection,
         settings: &settings,
         limits,
+        standings,
+        raises,
         args,
         global,
         lines: Lines::default(),
@@ -138,6 +148,8 @@ struct Intake<'a> {
     selection: &'a Selection,
     settings: &'a Settings,
     limits: Limits,
+    standings: Vec<Standing>,
+    raises: Raises,
     args: &'a Args,
     global: &'a Global,
     /// For the screen before a question.
@@ -164,7 +176,7 @@ impl Intake<'_> {
             store.top_up(&self.selection.select, self.selection.limit)?;
         }
         let purchase = match &self.settings.submit {
-            Some(filter) => store.view().purchase(filter, self.selection.limit)?,
+            Some(filter) => store.view().purchase(filter, self.selection.limit, &self.raises)?,
             None => Purchase::default(),
         };
         let consented = self.consent(store, comparison.as_ref(), &purchase)?;
@@ -177,13 +189,14 @@ impl Intake<'_> {
     /// What would run, for the screen alone.
     fn look(&mut self, store: &Store) -> anyhow::Result<Comparison> {
         let lines = &mut self.lines;
-        compare(self.plan, Some(store.view()), self.selection, &mut |entry| lines.add(entry)).map_err(broken)
+        compare(self.plan, Some(store.view()), self.selection, &self.raises, &mut |entry| lines.add(entry))
+            .map_err(broken)
     }
 
     fn compare(&mut self, store: &Store) -> anyhow::Result<Comparison> {
         let lines = &mut self.lines;
-        let comparison =
-            enrol(self.plan, store, self.selection, &mut |entry| lines.add(entry)).map_err(broken)?;
+        let comparison = enrol(self.plan, store, self.selection, &self.raises, &mut |entry| lines.add(entry))
+            .map_err(broken)?;
         if !comparison.totals.warnings.is_empty() {
             note(&format!("{}\n", comparison.totals.warnings));
         }
@@ -194,7 +207,8 @@ impl Intake<'_> {
         let local = comparison.totals.local_references;
         if local > 0 && !self.provider.takes_files() {
             return Err(Usage::error(format!(
-                "{local} jobs use local images, and no host is named that takes them: set provider.files_url, or use links"
+                "no host is named that takes the local images of {}: set provider.files_url, or use links",
+                counted(local, "job")
             )));
         }
         Ok(())
@@ -208,6 +222,7 @@ impl Intake<'_> {
             comparison,
             settings: self.settings,
             committed: store.view().committed()?,
+            standings: &self.standings,
             free: free_bytes(store.folder()),
             balance: None,
             takes_files: self.provider.takes_files(),
@@ -252,9 +267,12 @@ impl Intake<'_> {
 
 fn price(purchase: &Purchase, usd: f64) -> String {
     let Purchase { pictures, estimate, unpriced, .. } = purchase;
-    let unpriced =
-        if *unpriced > 0 { format!(", and {unpriced} jobs without a known price") } else { String::new() };
-    format!("{pictures} pictures for at most {estimate} credits ({usd:.2} USD){unpriced}")
+    let unpriced = match unpriced {
+        0 => String::new(),
+        jobs => format!(", and {} without a known price", counted(*jobs, "job")),
+    };
+    let pictures = counted(*pictures, "picture");
+    format!("{pictures} for at most {estimate} credits ({} USD){unpriced}", plan_text::usd(usd))
 }
 
 /// Collects what earlier runs of the schedule left. Its end, where that is the

@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// Look again every second until the run ends.
     #[arg(long)]
     watch: bool,
-    /// Tell the figures apart by a column: one of `meta`, or an axis.
+    /// Tell the figures apart by a column: one of `meta`, an axis, or `id`.
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     /// Print one JSON document on standard output.
@@ -46,6 +46,7 @@ fn look(args: &Args, reader: &Reader) -> anyhow::Result<Look> {
     let exit = of_run(None, &Remains::of(&totals));
     let by = args.by.as_deref().map(|column| By::of(view, column)).transpose()?;
     let mut summary = Summary::of(view, &totals, &args.out, exit)?;
+    summary.count_reuse(view.saved()?);
     summary.tell_apart(by);
     Ok(Look { totals, summary, exit })
 }

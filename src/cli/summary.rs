@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::by::By;
 use super::exit::{Exit, Remains};
 use super::rungs::Rungs;
-use crate::events::{bytes, duration, printable};
+use crate::events::{bytes, counted, duration, printable};
 use crate::job::{Credits, Tally};
 use crate::ledger::{FailureRow, LedgerError, Totals, UnknownRow, View};
 use crate::runner::Ended;
@@ -39,6 +39,9 @@ pub(super) struct Summary {
     possibly_billed_twice: Vec<Twice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     balance_evidence: Option<String>,
+    /// Why the run stopped buying, and what it would take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<By>,
     /// Done jobs with fewer pictures than asked for.
@@ -55,6 +58,8 @@ struct Images {
     expected: u64,
     saved: u64,
     missing: u64,
+    /// In another size than the API's rules promise.
+    other_size: u64,
     bytes: u64,
 }
 
@@ -145,6 +150,7 @@ impl Summary {
                 expected: totals.images_expected,
                 saved: totals.images_saved,
                 missing: totals.images_missing,
+                other_size: totals.images_other_size,
                 bytes: totals.image_bytes,
             },
             cost: Cost {
@@ -166,6 +172,7 @@ impl Summary {
                 .collect(),
             balance_evidence: view.balance_evidence()?.filter(|_| !held.is_empty()),
             by: None,
+            paused: None,
             short: if totals.images_missing > 0 { view.short()? } else { 0 },
             held,
             rungs,
@@ -174,6 +181,7 @@ impl Summary {
 
     /// Counts the submissions of one run instead of all.
     pub(super) fn count_submissions(&mut self, ended: &Ended) {
+        self.paused = ended.halted.as_ref().map(crate::runner::Halt::sentence);
         self.submissions =
             Submissions { sent: ended.sent, accepted: ended.accepted, throttled: ended.throttled };
     }
@@ -199,8 +207,14 @@ impl Summary {
         let jobs = &self.jobs;
         let wanted = jobs.total - jobs.skipped;
         // Writing to a string can't fail.
-        let _ =
-            writeln!(text, "{}: {} of {wanted} jobs succeeded{}", self.run, jobs.succeeded, self.others());
+        let _ = writeln!(
+            text,
+            "{}: {} of {} succeeded{}",
+            self.run,
+            jobs.succeeded,
+            counted(wanted, "job"),
+            self.others()
+        );
         let _ = writeln!(
             text,
             "  pictures  {} of {}, {} in {}",
@@ -209,6 +223,13 @@ impl Summary {
             bytes(self.images.bytes),
             Path::new(&self.out).join("images").display()
         );
+        if self.images.other_size > 0 {
+            let pictures = counted(self.images.other_size, "picture");
+            let _ = writeln!(
+                text,
+                "  sizes     {pictures} in another size than promised; imgbatch check lists them"
+            );
+        }
         if self.short > 0 {
             let jobs = if self.short == 1 { "1 job has" } else { &format!("{} jobs have", self.short) };
             let _ = writeln!(
@@ -316,8 +337,8 @@ impl Summary {
 
     fn say_next(&self, text: &mut String, ended: Option<&Ended>, resume: Option<&str>) {
         if let Some(ended) = ended {
-            if let Some(halt) = &ended.halted {
-                let _ = writeln!(text, "  paused    {}", printable(&halt.sentence()));
+            if let Some(why) = &self.paused {
+                let _ = writeln!(text, "  paused    {}", printable(why));
             }
             if ended.overdue > 0 {
                 let _ = writeln!(

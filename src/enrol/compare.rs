@@ -1,13 +1,14 @@
 //! The second pass: each job's action, told to a sink and, for a run, entered
 //! into the ledger inside one transaction.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::decide::{Action, Counts, Record, decide, is_revert};
 use super::presence::Presence;
 use super::select::{Only, Selection};
-use crate::job::{Credits, Wanted};
+use crate::job::{Credits, Raises, Wanted};
 use crate::ledger::{Known, LedgerError, Matcher, Store, View};
 use crate::manifest::Diagnostics;
 use crate::plan::{Kinds, Plan, Share, Totals};
@@ -79,16 +80,25 @@ impl Comparison {
 pub type Sink<'s> = &'s mut dyn FnMut(&Entry<'_>);
 
 /// Compares without changing anything. Without a ledger, everything is new.
+/// What is bought is told with what it costs by `raises`.
 pub fn compare(
     plan: &Plan,
     view: Option<View<'_>>,
     selection: &Selection,
+    raises: &Raises,
     sink: Sink<'_>,
 ) -> Result<Comparison, Problem> {
     let presence = view.map_or_else(|| Ok(Presence::default()), |view| Presence::survey(plan, view))?;
-    let compared =
-        Pass { plan, view, store: None, selection, presence, matcher: Matcher::new(&selection.select)? }
-            .run(sink)?;
+    let compared = Pass {
+        plan,
+        view,
+        store: None,
+        selection,
+        raises,
+        presence,
+        matcher: Matcher::new(&selection.select)?,
+    }
+    .run(sink)?;
     Ok(compared.0)
 }
 
@@ -99,11 +109,12 @@ pub fn enrol(
     plan: &Plan,
     store: &Store,
     selection: &Selection,
+    raises: &Raises,
     sink: Sink<'_>,
 ) -> Result<Comparison, Problem> {
     let presence = Presence::survey(plan, store.view())?;
     let (view, matcher) = (Some(store.view()), Matcher::new(&selection.select)?);
-    let pass = Pass { plan, view, store: Some(store), selection, presence, matcher };
+    let pass = Pass { plan, view, store: Some(store), selection, raises, presence, matcher };
     let (comparison, presence) = pass.run(sink)?;
     store.remove_others(|job| presence.has(job))?;
     Ok(comparison)
@@ -114,6 +125,7 @@ struct Pass<'a> {
     view: Option<View<'a>>,
     store: Option<&'a Store>,
     selection: &'a Selection,
+    raises: &'a Raises,
     presence: Presence,
     matcher: Matcher<'a>,
 }
@@ -154,16 +166,28 @@ impl Pass<'_> {
             self.presence.mark(job);
         }
         comparison.counts.add(&action);
-        let part = match action {
-            Action::Short { missing, .. } => Some(wanted.only(missing)),
-            _ => None,
-        };
-        let wanted = part.as_ref().unwrap_or(wanted);
+        let told = self.told(&action, wanted);
+        let wanted = told.as_ref();
         if buys {
             comparison.buy(&action, wanted);
         }
         sink(&Entry { id: &wanted.id, action, buys, wanted: Some(wanted) });
         Ok(())
+    }
+
+    /// The job with the pictures that are bought and the price that they have.
+    fn told<'w>(&self, action: &Action, wanted: &'w Wanted) -> Cow<'w, Wanted> {
+        let mut told = Cow::Borrowed(wanted);
+        if let Some(estimate) = wanted.estimate
+            && let raised = self.raises.of(&wanted.request, estimate)
+            && raised != estimate
+        {
+            told.to_mut().estimate = Some(raised);
+        }
+        match action {
+            Action::Short { missing, .. } => Cow::Owned(told.only(*missing)),
+            _ => told,
+        }
     }
 
     fn record(&mut self, wanted: &Wanted) -> Result<(Record, Option<Known>), LedgerError> {

@@ -31,6 +31,12 @@ pub fn bytes(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
+/// `1 job`, `2 jobs`.
+#[must_use]
+pub fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// Text of a provider or a manifest without what would steer a terminal:
 /// control characters and marks that turn the direction of writing.
 #[must_use]

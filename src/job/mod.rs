@@ -5,6 +5,7 @@
 mod credits;
 mod fingerprint;
 mod path;
+mod raise;
 mod request;
 mod selection;
 mod state;
@@ -14,6 +15,7 @@ mod wanted;
 pub use credits::Credits;
 pub use fingerprint::{ContentHash, Fingerprint};
 pub use path::{OutPath, PathError};
+pub use raise::{Raise, Raises, kind_of};
 pub use request::{Difference, Reference, Request};
 pub use selection::{Chosen, SelectionError};
 pub use state::{Event, Illegal, State};

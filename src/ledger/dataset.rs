@@ -68,6 +68,8 @@ pub struct Picture {
     pub task: Option<String>,
     /// What the attempt holds.
     pub cost: Credits,
+    /// Width and height that the rules promise for its job as it is now.
+    pub promised: Option<(u32, u32)>,
 }
 
 /// Where a picture's file is, below the output folder.
@@ -87,7 +89,8 @@ pub struct Snapshot<'a> {
 
 const PICTURE: &str = "image.attempt, image.number, image.path, image.moving_from, image.sha256, image.bytes,
     image.width, image.height, image.format,
-    strftime('%Y-%m-%dT%H:%M:%fZ', image.saved_at / 1000.0, 'unixepoch'), maker.task, maker.cost";
+    strftime('%Y-%m-%dT%H:%M:%fZ', image.saved_at / 1000.0, 'unixepoch'), maker.task, maker.cost,
+    job.width, job.height";
 
 impl Reader {
     /// Holds on to the ledger as it is now.
@@ -144,7 +147,7 @@ impl Snapshot<'_> {
         let mut rows = query.query([]).map_err(LedgerError::from)?;
         while let Some(row) = rows.next().map_err(LedgerError::from)? {
             if let Some(picture) = picture_of(row)? {
-                visit(row.get(12).map_err(LedgerError::from)?, picture)?;
+                visit(row.get(14).map_err(LedgerError::from)?, picture)?;
             }
         }
         Ok(())
@@ -184,17 +187,17 @@ fn place_of(db: &Connection, attempt: i64, number: u32) -> Result<Option<Place>,
 }
 
 fn entry_of(row: &Row<'_>) -> Result<Entry, LedgerError> {
-    let request: String = row.get(17)?;
+    let request: String = row.get(19)?;
     Ok(Entry {
-        job: row.get(12)?,
-        id: row.get(13)?,
-        status: status(row.get(14)?, state_of(row.get(15)?)?),
-        fingerprint: fingerprint_of(&row.get::<_, Vec<u8>>(16)?)?,
+        job: row.get(14)?,
+        id: row.get(15)?,
+        status: status(row.get(16)?, state_of(row.get(17)?)?),
+        fingerprint: fingerprint_of(&row.get::<_, Vec<u8>>(18)?)?,
         request: request_of(&request)?,
-        axes: object(row.get(18)?)?,
-        meta: object(row.get(19)?)?,
-        cost: row.get::<_, Option<i64>>(20)?.map(Credits::from_micro),
-        failure: [row.get(21)?, row.get(22)?, row.get(23)?],
+        axes: object(row.get(20)?)?,
+        meta: object(row.get(21)?)?,
+        cost: row.get::<_, Option<i64>>(22)?.map(Credits::from_micro),
+        failure: [row.get(23)?, row.get(24)?, row.get(25)?],
         picture: picture_of(row)?,
     })
 }
@@ -215,6 +218,7 @@ fn picture_of(row: &Row<'_>) -> Result<Option<Picture>, LedgerError> {
         saved_at: row.get(9)?,
         task: row.get(10)?,
         cost: Credits::from_micro(row.get(11)?),
+        promised: row.get::<_, Option<u32>>(12)?.zip(row.get(13)?),
     }))
 }
 

@@ -22,6 +22,8 @@ pub struct Group {
     pub used: Credits,
     /// Held for submissions whose outcome is unknown.
     pub at_risk: Credits,
+    /// Of what is settled, what the last run found done and had not to buy.
+    pub saved: Credits,
 }
 
 impl View<'_> {
@@ -35,26 +37,33 @@ impl View<'_> {
     }
 
     /// The jobs of the manifest by the value of a column, in its order; one of
-    /// `meta` comes before an axis of the same name.
+    /// `meta` comes before an axis of the same name, and `id` is each job alone.
     pub fn groups(self, column: &str) -> Result<Vec<Group>, LedgerError> {
-        let mut query = self.db().prepare(
+        let value = if column == "id" {
+            "iif(?1 = 'id', job.id, NULL)"
+        } else {
+            "CAST(coalesce((SELECT value FROM json_each(job.meta) WHERE key = ?1),
+                           (SELECT value FROM json_each(job.axes) WHERE key = ?1)) AS TEXT)"
+        };
+        let sql = format!(
             "WITH spent AS (
                 SELECT job, sum(cost - doubt) FILTER (WHERE outcome = 'accepted') AS reserved,
                        sum(cost - doubt) FILTER (WHERE outcome NOT IN ('accepted', 'open', 'unknown')) AS used,
-                       sum(CASE WHEN outcome IN ('open', 'unknown') THEN cost ELSE doubt END) AS at_risk
+                       sum(CASE WHEN outcome IN ('open', 'unknown') THEN cost ELSE doubt END) AS at_risk,
+                       sum(cost - doubt) FILTER (WHERE outcome = 'completed' AND intent_at < ?2) AS earlier
                 FROM attempt GROUP BY job),
              named AS (
-                SELECT seq, state, estimate, attempt,
-                       CAST(coalesce((SELECT value FROM json_each(job.meta) WHERE key = ?1),
-                                     (SELECT value FROM json_each(job.axes) WHERE key = ?1)) AS TEXT) AS value,
+                SELECT seq, state, estimate, attempt, {value} AS value,
                        (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL
                         AND path LIKE 'images/%') AS pictures
                 FROM job WHERE want = 0)
              SELECT value, count(*), sum(state = 6), sum(pictures), ifnull(sum(estimate), 0), ifnull(sum(reserved), 0),
-                    ifnull(sum(used), 0), ifnull(sum(at_risk), 0)
-             FROM named LEFT JOIN spent ON spent.job = named.seq GROUP BY value ORDER BY value IS NULL, value",
-        )?;
-        let groups = query.query_map([column], |row| {
+                    ifnull(sum(used), 0), ifnull(sum(at_risk), 0), ifnull(sum(earlier) FILTER (WHERE state = 6), 0)
+             FROM named LEFT JOIN spent ON spent.job = named.seq GROUP BY value ORDER BY value IS NULL, value"
+        );
+        let mut query = self.db().prepare(&sql)?;
+        let began = self.began()?;
+        let groups = query.query_map((column, began), |row| {
             let count = |at| row.get::<_, i64>(at).map(|count| count as u64);
             let credits = |at| row.get(at).map(Credits::from_micro);
             Ok(Group {
@@ -66,19 +75,28 @@ impl View<'_> {
                 reserved: credits(5)?,
                 used: credits(6)?,
                 at_risk: credits(7)?,
+                saved: credits(8)?,
             })
         })?;
         Ok(groups.collect::<Result<_, _>>()?)
     }
 
+    /// What the done jobs that `select` lets through have cost: with the
+    /// pictures that topped them up, and without earlier versions.
     pub(super) fn owned(self, select: &Select) -> Result<Credits, LedgerError> {
-        let micro = self.db().query_row(
+        let sum = |sql: &str| -> Result<i64, LedgerError> {
+            Ok(self.db().query_row(sql, (select.glob(), select.ids()), |row| row.get(0))?)
+        };
+        let latest = sum(
             "SELECT ifnull(sum(attempt.cost - attempt.doubt), 0) FROM job INDEXED BY job_done JOIN attempt ON attempt.id = job.attempt
              WHERE job.state = 6 AND want = 0 AND (?1 IS NULL OR job.id GLOB ?1)
              AND (?2 IS NULL OR job.id IN (SELECT value FROM json_each(?2)))",
-            (select.glob(), select.ids()),
-            |row| row.get(0),
         )?;
-        Ok(Credits::from_micro(micro))
+        let added_to = sum("SELECT ifnull(sum(maker.cost - maker.doubt), 0)
+             FROM (SELECT DISTINCT source, attempt FROM image WHERE source IS NOT NULL) AS kept
+             JOIN job ON job.attempt = kept.attempt JOIN attempt maker ON maker.id = kept.source
+             WHERE job.state = 6 AND want = 0 AND (?1 IS NULL OR job.id GLOB ?1)
+             AND (?2 IS NULL OR job.id IN (SELECT value FROM json_each(?2)))")?;
+        Ok(Credits::from_micro(latest + added_to))
     }
 }

@@ -47,7 +47,6 @@ pub use intent::{Intended, Intent};
 pub use money::Money;
 pub use open::{FILE_NAME, FolderLock};
 pub use outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, ToFetch, Via};
-pub use proof::Raise;
 pub use read::{DoubtRow, FailureRow, Purchase, Reader, Totals, UnknownRow, View};
 pub use rescue::Rescue;
 pub use resolve::Decision;

@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::claim::InFlight;
-use super::proof::Raise;
-use crate::job::{ContentHash, Credits, OutPath, State};
+use crate::job::{ContentHash, Credits, OutPath, Raise, State};
 
 /// The provider's answer to an accepted submission.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use super::enrol::{Known, Origin};
 use super::record::{fingerprint_of, state_of};
 use super::start::{Identity, meta};
 use super::{LedgerError, money, open};
-use crate::job::{Credits, Fingerprint, Request, State, Tally};
+use crate::job::{Credits, Fingerprint, Raises, Request, State, Tally};
 
 /// A ledger opened for reading.
 #[derive(Debug)]
@@ -49,6 +49,9 @@ pub struct Totals {
     pub images_saved: u64,
     /// Bytes of those.
     pub image_bytes: u64,
+    /// Of these, in another size than the rules promise.
+    #[serde(default)]
+    pub images_other_size: u64,
     /// Pictures of finished jobs that never came: failed jobs, and tasks that
     /// returned fewer than asked for.
     pub images_missing: u64,
@@ -76,6 +79,9 @@ pub struct Totals {
 /// the pictures of the jobs that are done have cost.
 pub(super) const TOTALS: &str = "totals";
 pub(super) const OWNED: &str = "owned";
+/// When the last run began, and what it found done and had not to buy.
+pub(super) const BEGAN: &str = "began";
+pub(super) const SAVED: &str = "saved";
 
 /// The figures that the last run left; they hold until something is written.
 /// Those that another version wrote, and that can't be read, are summed up anew.
@@ -166,29 +172,49 @@ impl<'a> View<'a> {
     }
 
     /// What a run with this filter and limit would buy.
-    pub fn purchase(self, filter: &Filter, limit: Option<u64>) -> Result<Purchase, LedgerError> {
+    pub fn purchase(
+        self,
+        filter: &Filter,
+        limit: Option<u64>,
+        raises: &Raises,
+    ) -> Result<Purchase, LedgerError> {
         let origin = filter.origin.map(Origin::number);
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-        Ok(self.db.query_row(
-            "SELECT count(*), ifnull(sum(n - here), 0), ifnull(sum((estimate * (n - here) + n - 1) / n), 0),
-                    count(*) - count(estimate) FROM
-                (SELECT n, estimate, CASE WHEN origin = 3 AND state = 0 AND n > 1 THEN
-                    (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL) ELSE 0 END AS here
-                 FROM job WHERE want = 0 AND state IN (0, 2, 3) AND (state = 0
-                 -- Changed while under way: bought again as soon as the earlier version is here.
-                 OR fingerprint <> (SELECT a.fingerprint FROM attempt a WHERE a.id = job.attempt)) AND (?1 IS NULL OR origin = ?1)
-                 AND (?2 IS NULL OR id GLOB ?2) AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))
-                 ORDER BY seq LIMIT ?4)",
-            rusqlite::params![origin, filter.select.glob(), filter.select.ids(), limit],
-            |row| {
-                Ok(Purchase {
-                    jobs: row.get::<_, i64>(0)? as u64,
-                    pictures: row.get::<_, i64>(1)? as u64,
-                    estimate: Credits::from_micro(row.get(2)?),
-                    unpriced: row.get::<_, i64>(3)? as u64,
-                })
-            },
-        )?)
+        let mut query = self.db.prepare(
+            "SELECT n, estimate, CASE WHEN origin = 3 AND state = 0 AND n > 1 THEN
+                (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL) ELSE 0 END,
+                CASE WHEN ?5 THEN request END
+             FROM job WHERE want = 0 AND state IN (0, 2, 3) AND (state = 0
+             -- Changed while under way: bought again as soon as the earlier version is here.
+             OR fingerprint <> (SELECT a.fingerprint FROM attempt a WHERE a.id = job.attempt)) AND (?1 IS NULL OR origin = ?1)
+             AND (?2 IS NULL OR id GLOB ?2) AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))
+             ORDER BY seq LIMIT ?4",
+        )?;
+        let mut rows = query.query(rusqlite::params![
+            origin,
+            filter.select.glob(),
+            filter.select.ids(),
+            limit,
+            !raises.is_empty()
+        ])?;
+        let mut purchase = Purchase::default();
+        while let Some(row) = rows.next()? {
+            let (n, here): (u32, u32) = (row.get(0)?, row.get(2)?);
+            purchase.jobs += 1;
+            purchase.pictures += u64::from(n - here);
+            match row.get::<_, Option<i64>>(1)?.map(Credits::from_micro) {
+                None => purchase.unpriced += 1,
+                Some(estimate) => {
+                    let request: Option<String> = row.get(3)?;
+                    let price = match request {
+                        Some(json) => raises.of(&request_of(&json)?, estimate),
+                        None => estimate,
+                    };
+                    purchase.estimate += price.share(n - here, n);
+                }
+            }
+        }
+        Ok(purchase)
     }
 
     /// Done jobs of the manifest that have fewer pictures than they ask for.
@@ -326,16 +352,18 @@ impl<'a> View<'a> {
             },
         )?;
         let here: u64;
-        (totals.images_saved, totals.image_bytes, here) = self.db.query_row(
+        (totals.images_saved, totals.image_bytes, here, totals.images_other_size) = self.db.query_row(
             "SELECT count(*) FILTER (WHERE image.path LIKE 'images/%'),
                     ifnull(sum(bytes) FILTER (WHERE image.path LIKE 'images/%'), 0),
-                    count(*) FILTER (WHERE state IN (5, 6))
+                    count(*) FILTER (WHERE state IN (5, 6)),
+                    count(*) FILTER (WHERE image.path LIKE 'images/%'
+                                     AND (image.width, image.height) <> (job.width, job.height))
              FROM job JOIN image ON image.attempt = job.attempt WHERE want = 0 AND image.saved_at IS NOT NULL",
             [],
             |row| {
-                let counts: [i64; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
-                let [saved, bytes, here] = counts.map(|count| count as u64);
-                Ok((saved, bytes, here))
+                let counts: [i64; 4] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+                let [saved, bytes, here, other] = counts.map(|count| count as u64);
+                Ok((saved, bytes, here, other))
             },
         )?;
         totals.images_missing = ended.saturating_sub(here);
@@ -407,6 +435,17 @@ impl<'a> View<'a> {
             Ok(DoubtRow { id: row.get(0)?, at_risk: Credits::from_micro(row.get(1)?) })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What the last run found done and had not to buy, where it ended cleanly.
+    pub fn saved(self) -> Result<Option<Credits>, LedgerError> {
+        let micro = meta(self.db, SAVED)?.and_then(|micro| micro.parse().ok());
+        Ok(micro.map(Credits::from_micro))
+    }
+
+    /// When the last run began, in milliseconds since 1970.
+    pub(super) fn began(self) -> Result<i64, LedgerError> {
+        Ok(meta(self.db, BEGAN)?.and_then(|ms| ms.parse().ok()).unwrap_or_default())
     }
 
     /// What this run shares with the others of its schedule.

@@ -6,10 +6,9 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 
 use super::outcome::{Answer, Outcome, Recorded, SavedPicture, Taken, Via};
-use super::proof::Raise;
 use super::start::now_ms;
 use super::{LedgerError, Origin, Store};
-use crate::job::{Credits, Event, Fingerprint, State};
+use crate::job::{Credits, Event, Fingerprint, Raise, State};
 
 /// A job and the attempt that something happened to.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 ALTER TABLE attempt ADD COLUMN continues INTEGER REFERENCES attempt (id);
 -- The attempt that bought the picture, where that is an earlier one than the one it stands under.
 ALTER TABLE image ADD COLUMN source INTEGER REFERENCES attempt (id);
+CREATE INDEX image_source ON image (source, attempt) WHERE source IS NOT NULL;
 
 DROP VIEW image_files;
 CREATE VIEW image_files AS

@@ -46,6 +46,10 @@ impl Store {
         let rescued = Rescue::replay(&store)?;
         let held = store.transaction(|store| {
             store.set_meta("open", "1")?;
+            if identity.is_some() {
+                store.set_meta(read::BEGAN, &now_ms().to_string())?;
+                store.forget(read::SAVED)?;
+            }
             if unclean {
                 store.forget_figures()?;
             }
@@ -89,9 +93,10 @@ impl Store {
         self.db.total_changes() == self.changes_at_open
     }
 
-    /// Marks the end of the run, keeps its figures where they are given, and
+    /// Marks the end of the run, keeps its figures where they are given (`saved`: what it
+    /// found done and had not to buy), and
     /// folds the log into `ledger.db`, so that copying that one file is enough.
-    pub fn close(self, totals: Option<&Totals>) -> Result<(), LedgerError> {
+    pub fn close(self, totals: Option<&Totals>, saved: Option<Credits>) -> Result<(), LedgerError> {
         let as_opened = self.is_as_opened();
         let owned = totals.map(|_| self.owned(&Select::default())).transpose()?;
         self.transaction(|store| {
@@ -102,6 +107,9 @@ impl Store {
                 }
                 None if as_opened => {}
                 None => store.forget_figures()?,
+            }
+            if let Some(saved) = saved {
+                store.set_meta(read::SAVED, &saved.micro().to_string())?;
             }
             store.forget("open")
         })?;
@@ -116,7 +124,7 @@ impl Store {
         if start.unclean {
             return self.db.close().map_err(|(_, error)| error.into());
         }
-        self.close(None)
+        self.close(None, None)
     }
 
     /// A folder in which nothing was ever bought belongs to whoever comes: a

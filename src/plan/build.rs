@@ -71,11 +71,13 @@ impl Builder<'_> {
                 collect(text.render(item.scope).map_err(|error| template_wrong(field, error)), wrongs);
             *slot(&mut draft, field) = value;
         }
+        let rendered = wrongs.len() == before;
         self.references(entry, item, &mut draft, report, wrongs);
-        if wrongs.len() > before {
+        if !rendered {
             return None;
         }
         match canonical(draft) {
+            Ok(_) if wrongs.len() > before => None,
             Ok((request, notices)) => {
                 for notice in notices {
                     let wrong = Wrong::new(notice.field, notice.message).with_help(notice.help);
@@ -114,7 +116,7 @@ impl Builder<'_> {
         let mut first = None;
         for (at, text) in entry.images.iter().enumerate() {
             match self.reference("images", text, item.scope) {
-                Ok((reference, picture)) => {
+                Ok((reference, picture, _)) => {
                     draft.images.push(reference);
                     first = if at == 0 { picture } else { first };
                 }
@@ -129,11 +131,11 @@ impl Builder<'_> {
         let fit = collect(fit, wrongs).unwrap_or_default();
         let Some(mask) = &entry.mask else { return };
         match self.reference("mask", mask, item.scope) {
-            Ok((mut reference, picture)) => {
+            Ok((mut reference, picture, name)) => {
                 if let (Reference::File { path, scaled_to, .. }, Some(mask)) = (&mut reference, &picture) {
-                    *scaled_to = collect(mask_size(mask, first.as_ref(), fit), wrongs).flatten();
-                    let stretched = scaled_to.and_then(|to| stretch(mask.size, to));
-                    let idle = collect(self.idle_mask(path), wrongs).flatten();
+                    *scaled_to = collect(mask_size(&name, mask, first.as_ref(), fit), wrongs).flatten();
+                    let stretched = scaled_to.and_then(|to| stretch(&name, mask.size, to));
+                    let idle = collect(self.idle_mask(&name, path), wrongs).flatten();
                     for wrong in stretched.into_iter().chain(idle) {
                         report.warn(item.place, wrong.of_job(&item.id));
                     }
@@ -145,14 +147,14 @@ impl Builder<'_> {
     }
 
     /// A mask that says all or nothing is allowed and rarely meant.
-    fn idle_mask(&mut self, path: &std::path::Path) -> Result<Option<Wrong>, Wrong> {
+    fn idle_mask(&mut self, name: &str, path: &std::path::Path) -> Result<Option<Wrong>, Wrong> {
         let idle = match self.files.alpha(path).map_err(|reason| Wrong::new("mask", reason))? {
             Alpha::Mixed => return Ok(None),
-            Alpha::Opaque => "the mask is opaque everywhere, so nothing would be painted anew",
-            Alpha::Clear => "the mask is transparent everywhere, so all of the picture would be painted anew",
+            Alpha::Opaque => "opaque everywhere, so nothing would be painted anew",
+            Alpha::Clear => "transparent everywhere, so all of the picture would be painted anew",
         };
         let help = "its transparent part is what is painted anew";
-        Ok(Some(Wrong::new("mask", idle).with_help(Some(help))))
+        Ok(Some(Wrong::new("mask", format!("{name}: the mask is {idle}")).with_help(Some(help))))
     }
 
     fn reference(
@@ -160,10 +162,13 @@ impl Builder<'_> {
         key: &str,
         text: &Text<'_, '_>,
         scope: &Scope,
-    ) -> Result<(Reference, Option<Picture>), Wrong> {
+    ) -> Result<(Reference, Option<Picture>, String), Wrong> {
         let text = text.render(scope).map_err(|error| template_wrong(key, error))?;
         let path = self.manifest.resolve(&text);
-        self.files.reference(&text, path).map_err(|reason| Wrong::new(key, reason))
+        match self.files.reference(&text, path) {
+            Ok((reference, picture)) => Ok((reference, picture, text)),
+            Err(reason) => Err(Wrong::new(key, reason)),
+        }
     }
 }
 

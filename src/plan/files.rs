@@ -12,6 +12,7 @@ use crate::job::{ContentHash, Reference};
 
 use super::alpha::{Alpha, look_at};
 use super::lines::open_file;
+use super::whole::fault;
 
 /// The largest file that the provider takes.
 const BYTES: u64 = 50_000_000;
@@ -107,6 +108,10 @@ fn look(path: &Path) -> Result<Picture, String> {
             "it is {}x{}; at most {PIXELS} pixels and {SIDE} a side are allowed",
             size.0, size.1
         ));
+    }
+    let file = open_file(path).map_err(|error| error.to_string())?;
+    if let Some(fault) = fault(BufReader::new(file), format) {
+        return Err(fault);
     }
     let png = format == ImageFormat::Png;
     Ok(Picture { sha256, size, png, alpha: png && has_alpha(path) })

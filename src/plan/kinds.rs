@@ -17,6 +17,8 @@ pub struct Kind {
     pub resolution: Option<String>,
     /// `low`, `medium` or `high`.
     pub quality: String,
+    /// The model has no known price.
+    pub unpriced: bool,
 }
 
 /// The part of one kind.
@@ -73,9 +75,10 @@ impl Kinds {
             size: request.size.clone(),
             resolution: request.resolution.clone(),
             quality: request.quality.clone(),
+            unpriced: wanted.estimate.is_none(),
         };
         if self.0.len() >= KINDS && !self.0.contains_key(&kind) {
-            kind = Kind { size: "others".into(), resolution: None, quality: String::new() };
+            kind = Kind { size: "others".into(), resolution: None, quality: String::new(), ..kind };
         }
         self.0.entry(kind).or_default().add(wanted);
     }
@@ -124,16 +127,16 @@ mod tests {
             kinds.add(&wanted(n, estimate));
         }
         let all: Vec<_> = kinds.iter().collect();
-        let [(kind, share)] = all[..] else { panic!("{all:?}") };
-        assert_eq!(kind.pixels(), (2048, 2048));
+        let [(kind, share), (_, without)] = all[..] else { panic!("{all:?}") };
+        assert_eq!((kind.pixels(), without.jobs, without.unpriced), ((2048, 2048), 2, 2));
         let micro = Credits::from_micro;
         let expected = Share {
-            jobs: 5,
-            pictures: 6,
+            jobs: 3,
+            pictures: 4,
             estimate: micro(1300),
             least: micro(200),
             most: micro(500),
-            unpriced: 2,
+            unpriced: 0,
         };
         assert_eq!(*share, expected);
     }

@@ -24,6 +24,7 @@ mod survey;
 mod template;
 mod totals;
 mod unique;
+mod whole;
 mod words;
 
 use std::ops::ControlFlow;

@@ -52,10 +52,11 @@ impl Halt {
     pub fn sentence(&self) -> String {
         match self {
             Self::Budget { estimate, left } => format!(
-                "the budget holds: the next submission may cost {estimate} credits and {left} are left; raise --budget to go on"
+                "the budget holds: the next submission may cost {estimate} credits and {} are left; raise --budget to go on",
+                (*left).max(Credits::ZERO)
             ),
             Self::Unpriced { model } => format!(
-                "the model {model:?} has no known price, so a budget can't hold for it; run without a budget, or use another model"
+                "the model {model:?} has no known price, so a budget can't hold for it; name its price in a file (--prices), run without a budget, or use another model"
             ),
             Self::Limit(short) => format!("{short}; run again then, or raise it"),
             Self::Account(why) => {

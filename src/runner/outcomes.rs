@@ -15,8 +15,8 @@ use super::submit::{Again, Submitted};
 use crate::api::{Class, LookError};
 use crate::download::FetchError;
 use crate::events::Event;
-use crate::job::State;
-use crate::ledger::{Answer, Held, InFlight, Money, Pending, Raise, Recorded, SavedPicture, Taken};
+use crate::job::{Raise, State};
+use crate::ledger::{Answer, Held, InFlight, Money, Pending, Recorded, SavedPicture, Taken};
 use crate::pacer::backoff;
 
 /// A picture's usual length, for the room a disk needs (a 2K PNG).

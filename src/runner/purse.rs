@@ -9,17 +9,22 @@ use jiff::{Timestamp, Zoned};
 
 use super::shared::Shared;
 use super::submit::Submitted;
-use crate::account::{Account, AccountError, Limits, Span, Spent};
+use crate::account::{Account, AccountError, Limits, Short, Span, Spent};
+use crate::job::Raises;
 use crate::ledger::{Booking, Intended, Intent, LedgerError, Money, Store};
 
 /// The account of this user, and the limits of this run's manifest.
 pub struct Purse {
     account: Arc<Mutex<Account>>,
+    /// The provider, whose prices may prove higher than estimated.
+    base_url: String,
     limits: Limits,
     zone: TimeZone,
     /// Held from a look at the ledger to the write in the account that follows
     /// from it: what is told must not overtake what is reserved.
     turn: tokio::sync::Mutex<()>,
+    /// What ledger and account both know to be dearer than estimated.
+    raises: Mutex<Raises>,
 }
 
 /// Why ledger and account could not be brought together.
@@ -33,13 +38,28 @@ pub enum PurseError {
     Account(#[from] AccountError),
 }
 
+/// What the account says to a reservation.
+enum Reserved {
+    Room,
+    Short(Short),
+    /// Another run has learnt that a kind costs more: quote again.
+    Dearer(Raises),
+}
+
 const LAGS: &str = "the account of all runs lags behind this folder";
 
 impl Purse {
     /// Days and months are those of `zone`.
     #[must_use]
-    pub fn new(account: Account, limits: Limits, zone: TimeZone) -> Self {
-        Self { account: Arc::new(Mutex::new(account)), limits, zone, turn: tokio::sync::Mutex::default() }
+    pub fn new(account: Account, base_url: String, limits: Limits, zone: TimeZone) -> Self {
+        Self {
+            account: Arc::new(Mutex::new(account)),
+            base_url,
+            limits,
+            zone,
+            turn: tokio::sync::Mutex::default(),
+            raises: Mutex::default(),
+        }
     }
 
     /// Before anything is bought: the account learns everything that the
@@ -56,8 +76,24 @@ impl Purse {
     fn learn(&self, store: &Store) -> Result<(), PurseError> {
         let month = Span::Month.start(&Zoned::new(Timestamp::now(), self.zone.clone()));
         let known = store.bookings_since(month.timestamp().as_millisecond())?;
-        self.account.lock().unwrap_or_else(PoisonError::into_inner).follow(known.iter().map(spent))?;
-        Ok(store.transaction(|store| store.set_booked(&known))?)
+        let account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
+        account.follow(known.iter().map(spent))?;
+        account.add_raises(&self.base_url, &store.view().raises()?)?;
+        let raises = account.raises(&self.base_url)?;
+        store.transaction(|store| {
+            store.adopt_raises(&raises)?;
+            store.set_booked(&known)
+        })?;
+        self.both_know(raises);
+        Ok(())
+    }
+
+    fn both_know(&self, raises: Raises) {
+        *self.raises.lock().unwrap_or_else(PoisonError::into_inner) = raises;
+    }
+
+    fn known_to_both(&self) -> Raises {
+        self.raises.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn on_account<T: Send + 'static>(
@@ -94,9 +130,27 @@ impl Shared {
                 amount => amount.unwrap_or_default(),
             };
             let (key, limits, now) = (quote.key.clone(), purse.limits, purse.at(self.clock.now_ms()));
-            match purse.on_account(move |account| account.reserve(&key, amount, &limits, &now)).await {
-                Ok(None) => {}
-                Ok(Some(short)) => return Err(Submitted::Short(short)),
+            let (base_url, known) = (purse.base_url.clone(), purse.known_to_both());
+            let reserve = move |account: &Account| {
+                let raises = account.raises(&base_url)?;
+                if raises != known {
+                    return Ok(Reserved::Dearer(raises));
+                }
+                Ok(match account.reserve(&key, amount, &limits, &now)? {
+                    None => Reserved::Room,
+                    Some(short) => Reserved::Short(short),
+                })
+            };
+            match purse.on_account(reserve).await {
+                Ok(Reserved::Room) => {}
+                Ok(Reserved::Short(short)) => return Err(Submitted::Short(short)),
+                Ok(Reserved::Dearer(raises)) => {
+                    let others = raises.clone();
+                    let adopted = self.ledger.write(move |store| store.adopt_raises(&others)).await;
+                    adopted.map_err(Submitted::Broken)?;
+                    purse.both_know(raises);
+                    continue;
+                }
                 Err(error) if purse.limits.is_empty() => {
                     tracing::warn!(%error, "a submission is missing in the account of all runs");
                     return self.write_intent(intent).await;
@@ -135,10 +189,18 @@ impl Shared {
     }
 
     async fn bring_in(&self, purse: &Purse) -> Result<(), PurseError> {
-        let news = Arc::new(self.ledger.write(Store::unbooked).await?);
+        let (news, raises) =
+            self.ledger.write(|store| Ok((store.unbooked()?, store.view().raises()?))).await?;
+        if raises != purse.known_to_both() {
+            let base_url = purse.base_url.clone();
+            let told = raises.clone();
+            purse.on_account(move |account| account.add_raises(&base_url, &told)).await?;
+            purse.both_know(raises);
+        }
         if news.is_empty() {
             return Ok(());
         }
+        let news = Arc::new(news);
         let told = Arc::clone(&news);
         purse.on_account(move |account| account.follow(told.iter().map(spent))).await?;
         Ok(self.ledger.write(move |store| store.set_booked(&news)).await?)

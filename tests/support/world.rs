@@ -121,7 +121,7 @@ impl World {
         .unwrap();
         let store = writer.finish().await.unwrap();
         let ledger = store.view().totals().unwrap();
-        store.close(None).unwrap();
+        store.close(None, None).unwrap();
         Story {
             ended,
             ledger,

@@ -11,6 +11,7 @@ mod table;
 pub(super) use lines::Lines;
 pub(super) use outlook::{Outlook, free_bytes};
 pub(super) use page::Page;
+pub(super) use sums::usd;
 
 use crate::enrol::Action;
 

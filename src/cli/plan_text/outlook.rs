@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::api::Balance;
+use crate::cli::purse::Standing;
 use crate::enrol::Comparison;
-use crate::events::bytes;
+use crate::events::{bytes, counted};
 use crate::job::Credits;
 use crate::manifest::Diagnostic;
 use crate::manifest::units::Rate;
@@ -27,6 +28,8 @@ pub(in crate::cli) struct Outlook<'a> {
     pub(in crate::cli) settings: &'a Settings,
     /// What the ledger's attempts hold against the budget.
     pub(in crate::cli) committed: Credits,
+    /// The limits of all runs together.
+    pub(in crate::cli) standings: &'a [Standing],
     /// Free bytes where the pictures go.
     pub(in crate::cli) free: Option<u64>,
     /// What the API said, or why it could not be asked, where that was wanted.
@@ -67,6 +70,12 @@ impl Outlook<'_> {
         Some(BudgetLine { limit, committed: self.committed, left })
     }
 
+    /// What this plan leaves of a limit of all runs; below zero where it does
+    /// not reach.
+    pub(super) fn left_of(&self, standing: &Standing) -> Credits {
+        standing.limit - standing.spent - self.comparison.estimate
+    }
+
     /// What the key may still spend, as far as the API told.
     pub(super) fn balance(&self) -> Option<Credits> {
         let balance = self.balance.as_ref()?.as_ref().ok()?;
@@ -89,18 +98,30 @@ impl Outlook<'_> {
     pub(in crate::cli) fn warnings(&self) -> Vec<String> {
         let mut warnings = vec![];
         let Comparison { unpriced, estimate, uploads, .. } = *self.comparison;
-        if unpriced > 0 && self.settings.budget.is_some() {
+        if unpriced > 0 && (self.settings.budget.is_some() || !self.standings.is_empty()) {
             warnings.push(format!(
-                "{unpriced} jobs name a model without a known price: under a budget they are not bought; add the model to a file of prices"
+                "no price is known for the model of {}: not bought under a budget; add the model to a file of prices",
+                counted(unpriced, "job")
             ));
         } else if unpriced > 0 {
             warnings.push(format!(
-                "{unpriced} jobs name a model without a known price; they are not in these sums"
+                "no price is known for the model of {}, which is not in these sums",
+                counted(unpriced, "job")
             ));
         }
         if let Some(BudgetLine { left, .. }) = self.budget().filter(|budget| budget.left < Credits::ZERO) {
             let short = Credits::ZERO - left;
             warnings.push(format!("the budget may be {short} credits short: the run pauses where it ends"));
+        }
+        for standing in self.standings {
+            let left = self.left_of(standing);
+            if left < Credits::ZERO {
+                warnings.push(format!(
+                    "the budget of the {} may be {} credits short: the run pauses where it ends",
+                    standing.span,
+                    Credits::ZERO - left
+                ));
+            }
         }
         if let Some(short) =
             self.balance().map(|balance| estimate - balance).filter(|short| *short > Credits::ZERO)
@@ -112,7 +133,8 @@ impl Outlook<'_> {
         }
         if uploads > 0 && !self.takes_files {
             warnings.push(format!(
-                "{uploads} jobs use local images, and no host is named that takes them: set provider.files_url, or use links"
+                "no host is named that takes the local images of {}: set provider.files_url, or use links",
+                counted(uploads, "job")
             ));
         }
         let needed = self.forecast(&Usual::known()).map_or(0, |forecast| forecast.bytes);
@@ -135,6 +157,10 @@ impl Outlook<'_> {
             "budget": self.budget().map(|budget| json!({
                 "credits": budget.limit, "committed_credits": budget.committed, "left_credits": budget.left,
             })),
+            "limits": self.standings.iter().map(|standing| json!({
+                "span": standing.span.to_string(), "credits": standing.limit,
+                "spent_credits": standing.spent, "left_credits": self.left_of(standing),
+            })).collect::<Vec<_>>(),
             "balance_credits": self.balance(),
             "prices": { "date": self.plan.prices().date, "source": self.plan.prices().source },
             "time": forecast.map(|forecast| json!({
@@ -181,6 +207,7 @@ impl Outlook<'_> {
                 "width": width, "height": height,
                 "jobs": share.jobs, "images": share.pictures, "credits": share.estimate,
                 "least_credits": share.least, "most_credits": share.most,
+                "unpriced": share.unpriced,
             })
         });
         totals["by_kind"] = kinds.collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::outlook::{BudgetLine, Exposure, Outlook};
 use super::page::{Ink, Page, pad, whole};
 use super::table;
-use crate::events::{bytes, duration};
+use crate::events::{bytes, counted, duration};
 use crate::job::Credits;
 use crate::model::Usual;
 use crate::plan::{Bound, Forecast};
@@ -29,6 +29,11 @@ pub(super) fn text(page: &Page, outlook: &Outlook<'_>) -> String {
     if let Some(budget) = outlook.budget() {
         line("budget", &budget_words(budget));
     }
+    for standing in outlook.standings {
+        let all =
+            BudgetLine { limit: standing.limit, committed: standing.spent, left: outlook.left_of(standing) };
+        line(&standing.span.to_string(), &format!("{}, by all your runs", budget_words(all)));
+    }
     if let Some(balance) = outlook.balance() {
         line("balance", &format!("{balance} credits by the API's word"));
     }
@@ -44,11 +49,21 @@ pub(super) fn text(page: &Page, outlook: &Outlook<'_>) -> String {
 fn cost(outlook: &Outlook<'_>) -> String {
     let estimate = outlook.comparison.estimate;
     let prices = outlook.plan.prices();
+    let unpriced = match outlook.comparison.unpriced {
+        0 => String::new(),
+        all if all == outlook.comparison.buys => return "unknown: no price is known for any of this".into(),
+        jobs => format!("; no price is known for {}", counted(jobs, "job")),
+    };
     format!(
-        "at most {estimate} credits ({:.2} USD) by the prices of {}, with one token a byte of text",
-        prices.usd(estimate),
+        "at most {estimate} credits ({} USD) by the prices of {}, with one token a byte of text{unpriced}",
+        usd(prices.usd(estimate)),
         prices.date
     )
+}
+
+/// Two digits, or more where there is too little for them.
+pub(in crate::cli) fn usd(amount: f64) -> String {
+    if amount > 0.0 && amount < 0.01 { format!("{amount:.4}") } else { format!("{amount:.2}") }
 }
 
 fn budget_words(budget: BudgetLine) -> String {
@@ -90,6 +105,9 @@ fn exposure(exposure: Exposure) -> String {
     let Exposure { usual, most, credits } = exposure;
     let word = if usual == 1 { "submission" } else { "submissions" };
     let most = if usual == most { String::new() } else { format!(", {most} at most") };
+    if credits == Credits::ZERO {
+        return format!("{usual} {word} on the wire at once{most}: a crash leaves as many in doubt");
+    }
     format!(
         "{usual} {word} on the wire at once{most}: a crash leaves at most {} in doubt",
         whole(&format!("{credits} credits"))
