@@ -58,7 +58,8 @@ struct Images {
     expected: u64,
     saved: u64,
     missing: u64,
-    /// In another size than the API's rules promise.
+    /// In another size than the API's rules promise; left out where there is none.
+    #[serde(skip_serializing_if = "is_zero")]
     other_size: u64,
     bytes: u64,
 }
@@ -383,6 +384,11 @@ impl Unknown {
             candidates,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A word that a shell takes as it is.

@@ -157,10 +157,6 @@ impl Outlook<'_> {
             "budget": self.budget().map(|budget| json!({
                 "credits": budget.limit, "committed_credits": budget.committed, "left_credits": budget.left,
             })),
-            "limits": self.standings.iter().map(|standing| json!({
-                "span": standing.span.to_string(), "credits": standing.limit,
-                "spent_credits": standing.spent, "left_credits": self.left_of(standing),
-            })).collect::<Vec<_>>(),
             "balance_credits": self.balance(),
             "prices": { "date": self.plan.prices().date, "source": self.plan.prices().source },
             "time": forecast.map(|forecast| json!({
@@ -177,10 +173,24 @@ impl Outlook<'_> {
             "exposure": { "submissions": usual, "most_submissions": most, "credits": credits },
             "warnings": warnings.chain(own).collect::<Vec<_>>(),
         });
-        match parts {
+        let mut parts = match parts {
             Value::Object(parts) => parts,
             _ => Map::new(),
+        };
+        if !self.standings.is_empty() {
+            parts.insert(
+                "limits".into(),
+                self.standings.iter().map(|standing| self.limit(standing)).collect(),
+            );
         }
+        parts
+    }
+
+    fn limit(&self, standing: &Standing) -> Value {
+        json!({
+            "span": standing.span.to_string(), "credits": standing.limit,
+            "spent_credits": standing.spent, "left_credits": self.left_of(standing),
+        })
     }
 
     fn totals(&self) -> Value {
