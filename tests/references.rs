@@ -108,3 +108,23 @@ fn a_picture_of_another_size_is_told_and_listed() {
     assert!(check.stdout.contains("other_size") && check.stdout.contains("odd.png"), "{check}");
     assert_eq!(check.code, 0, "{check}");
 }
+
+#[test]
+fn a_failed_job_that_is_ordered_again_uploads_its_pictures_anew() {
+    let scene = Scene::new("fail:image_processing_error@1");
+    let photo = RgbaImage::from_pixel(512, 384, Rgba([9, 99, 199, 255]));
+    photo.save(scene.path("photo.png")).unwrap();
+    let job = EDIT.replace("mask = \"mask.png\"\n", "").replace("URL", &scene.base_url);
+    scene.manifest(&job);
+    scene.run(&[]).exits(3);
+    assert_eq!(scene.stats().uploads, 1);
+    scene.run(&["--only", "failed"]).exits(0);
+    assert_eq!(scene.stats().uploads, 2);
+}
+
+#[test]
+fn the_words_of_the_api_lead_to_those_of_a_manifest() {
+    let scene = Scene::new("");
+    scene.manifest("[[jobs]]\nprompt = \"a fox\"\nimage_urls = [\"https://example.com/a.png\"]\n");
+    scene.run(&[]).exits(2).says(&["unknown key `image_urls`", "did you mean `images`?"]);
+}

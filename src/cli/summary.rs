@@ -360,7 +360,8 @@ impl Summary {
         if self.jobs.pending + self.jobs.in_flight > 0
             && let Some(resume) = resume
         {
-            let _ = writeln!(text, "To go on:\n  {resume}");
+            let then = if self.paused.is_some() { " after that" } else { "" };
+            let _ = writeln!(text, "To go on{then}:\n  {resume}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::plain::line;
-use super::text::duration;
+use super::text::{duration, wrap};
 use super::{Event, Reporter, Screen, Snapshot};
 
 /// One bar of finished jobs, with what it takes to judge the run at a glance.
@@ -45,8 +45,9 @@ impl Reporter for Bar {
         if !matches!(event, Event::Saved { .. })
             && let Some(line) = line(event, self.color)
         {
-            // A closed terminal is no reason to stop paying attention to the run.
-            let _ = writeln!(self.screen, "{line}");
+            // In one piece: between two the bar would be drawn. A closed
+            // terminal is no reason to stop paying attention to the run.
+            let _ = self.screen.write_all(format!("{}\n", folded(&line, columns())).as_bytes());
         }
         self.show(snapshot);
     }
@@ -67,6 +68,23 @@ impl Reporter for Bar {
 impl fmt::Debug for Bar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bar").finish_non_exhaustive()
+    }
+}
+
+/// Of the terminal that standard error is.
+fn columns() -> usize {
+    let size = terminal_size::terminal_size_of(std::io::stderr());
+    size.map_or(80, |(terminal_size::Width(width), _)| usize::from(width))
+}
+
+/// A line of an event in lines that a terminal does not break: the later ones
+/// begin below what the first says.
+fn folded(line: &str, width: usize) -> String {
+    const WORD: usize = 9;
+    let head = line.find("\u{1b}[0m").map_or(WORD, |at| at + "\u{1b}[0m".len());
+    match line.split_at_checked(head) {
+        Some((word, rest)) => format!("{word} {}", wrap(rest.trim_start(), width, WORD + 1)),
+        None => line.to_owned(),
     }
 }
 
@@ -97,6 +115,16 @@ fn summary(snapshot: &Snapshot) -> String {
 mod tests {
     use super::*;
     use crate::job::{Credits, Tally};
+
+    #[test]
+    fn long_lines_are_folded_below_their_word() {
+        let text = "    price a 1:1 4K high: 43.55 credits were estimated and 87.10 are charged";
+        let folds = "    price a 1:1 4K high: 43.55 credits were\n          estimated and 87.10 are charged";
+        assert_eq!(folded(text, 45), folds);
+        let painted = format!("\u{1b}[33m{}\u{1b}[0m{}", &text[..9], &text[9..]);
+        assert_eq!(folded(&painted, 45), folds.replace("    price", "\u{1b}[33m    price\u{1b}[0m"));
+        assert_eq!(folded(text, 200), text);
+    }
 
     #[test]
     fn what_matters_most_stands_first() {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use unicode_width::UnicodeWidthStr;
+
 /// A length of time in its two largest units: `42 s`, `3 min 20 s`, `2 h 5 min`.
 #[must_use]
 pub fn duration(time: Duration) -> String {
@@ -35,6 +37,27 @@ pub fn bytes(bytes: u64) -> String {
 #[must_use]
 pub fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// Words in lines of `width` columns, the later ones indented.
+#[must_use]
+pub fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let room = width.saturating_sub(indent).max(20);
+    let (mut wrapped, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        if used > 0 && used + 1 + word.width() > room {
+            wrapped.push('\n');
+            wrapped.push_str(&" ".repeat(indent));
+            used = 0;
+        }
+        if used > 0 {
+            wrapped.push(' ');
+            used += 1;
+        }
+        wrapped.push_str(word);
+        used += word.width();
+    }
+    wrapped
 }
 
 /// Text of a provider or a manifest without what would steer a terminal:

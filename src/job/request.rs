@@ -154,6 +154,17 @@ struct Canonical<'r> {
 }
 
 impl Reference {
+    /// What the upload of a local file is known by: its content, or its content
+    /// and the size of its copy.
+    #[must_use]
+    pub fn uploaded_as(&self) -> Option<ContentHash> {
+        match self {
+            Self::Url(_) => None,
+            Self::File { sha256, scaled_to: None, .. } => Some(*sha256),
+            Self::File { .. } => Some(ContentHash::of(self.canonical().as_bytes())),
+        }
+    }
+
     fn canonical(&self) -> Cow<'_, str> {
         match self {
             Self::Url(url) => url.into(),

@@ -5,7 +5,7 @@ use rusqlite::params;
 
 use super::start::now_ms;
 use super::{LedgerError, Select, Store, View};
-use crate::job::{Event, Fingerprint, OutPath, State, Wanted};
+use crate::job::{Event, Fingerprint, OutPath, Reference, State, Wanted};
 
 /// Why a job is or was pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,6 +244,11 @@ impl Store {
         for job in &jobs {
             State::Failed.next(Event::RetryOrdered)?;
             self.retire(*job)?;
+            // What failed may have failed for the upload's sake.
+            let request = self.view().request(*job)?;
+            for upload in request.images.iter().chain(&request.mask).filter_map(Reference::uploaded_as) {
+                self.forget_upload(&upload)?;
+            }
             self.reset(*job, Origin::Failed, true)?;
             self.decided(*job, None, "ordered again", None)?;
         }

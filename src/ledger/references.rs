@@ -24,4 +24,10 @@ impl Store {
         ])?;
         Ok(())
     }
+
+    /// The next job that needs it uploads it again.
+    pub(super) fn forget_upload(&self, sha256: &ContentHash) -> Result<(), LedgerError> {
+        self.db.prepare_cached("DELETE FROM upload WHERE sha256 = ?1")?.execute([sha256.as_bytes()])?;
+        Ok(())
+    }
 }

@@ -171,6 +171,19 @@ impl<'de> MapAccess<'de> for Fields<'de> {
     }
 }
 
+/// What the API and its kin call the same thing.
+const MEANT: [(&str, &str); 9] = [
+    ("image", "images"),
+    ("image_url", "images"),
+    ("image_urls", "images"),
+    ("references", "images"),
+    ("mask_url", "mask"),
+    ("aspect_ratio", "size"),
+    ("count", "n"),
+    ("num_images", "n"),
+    ("output", "out"),
+];
+
 fn unknown_key(table: &str, entry: &Entry, fields: &[&str]) -> Fault {
     let key = entry.key.as_str();
     if table == "Provider" && SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(key)) {
@@ -180,7 +193,9 @@ fn unknown_key(table: &str, entry: &Entry, fields: &[&str]) -> Fault {
         return Fault::new(message, entry.key_span)
             .with_help("name the environment variable in `api_key_env`, or a file in `api_key_file`; and renew the key if this file was shared");
     }
-    let help = match nearest(key, fields.iter().copied()) {
+    let meant = MEANT.iter().find(|(other, known)| *other == key && fields.contains(known));
+    let meant = meant.map(|(_, known)| *known);
+    let help = match meant.or_else(|| nearest(key, fields.iter().copied())) {
         Some(known) => format!("did you mean `{known}`?"),
         None => format!("known keys are `{}`", fields.join("`, `")),
     };

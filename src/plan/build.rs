@@ -132,9 +132,11 @@ impl Builder<'_> {
         let Some(mask) = &entry.mask else { return };
         match self.reference("mask", mask, item.scope) {
             Ok((mut reference, picture, name)) => {
-                if let (Reference::File { path, scaled_to, .. }, Some(mask)) = (&mut reference, &picture) {
-                    *scaled_to = collect(mask_size(&name, mask, first.as_ref(), fit), wrongs).flatten();
-                    let stretched = scaled_to.and_then(|to| stretch(&name, mask.size, to));
+                if let (Reference::File { path, scaled_to, .. }, Some(mask)) = (&mut reference, &picture)
+                    && let Some(size) = collect(mask_size(&name, mask, first.as_ref(), fit), wrongs)
+                {
+                    *scaled_to = size;
+                    let stretched = size.and_then(|to| stretch(&name, mask.size, to));
                     let idle = collect(self.idle_mask(&name, path), wrongs).flatten();
                     for wrong in stretched.into_iter().chain(idle) {
                         report.warn(item.place, wrong.of_job(&item.id));

@@ -92,7 +92,7 @@ impl Shared {
             Reference::Url(url) => return Ok(url.clone()),
             Reference::File { path, sha256, scaled_to } => (path, *sha256, *scaled_to),
         };
-        let content = uploaded_as(&sha256, scaled_to);
+        let content = reference.uploaded_as().unwrap_or(sha256);
         let turn = self.uploads.turn(content);
         let _held = turn.lock().await;
         let until = self.clock.now_ms() + UPLOAD_MARGIN_MS;
@@ -100,7 +100,7 @@ impl Shared {
         if let Some(url) = known.map_err(Unstaged::Ledger)? {
             return Ok(url);
         }
-        let uploaded = self.upload(path, sha256, scaled_to).await?;
+        let uploaded = self.upload(path, content, sha256, scaled_to).await?;
         let expires_at = uploaded
             .expires_at
             .map_or_else(|| self.clock.now_ms() + UPLOAD_LIFE_MS, jiff::Timestamp::as_millisecond);
@@ -113,6 +113,7 @@ impl Shared {
     async fn upload(
         &self,
         path: &Path,
+        content: ContentHash,
         sha256: ContentHash,
         scaled_to: Option<(u32, u32)>,
     ) -> Result<api::Uploaded, Unstaged> {
@@ -124,7 +125,7 @@ impl Shared {
             Err(_) => return Err(Unstaged::Later("preparing a reference was interrupted".into())),
         };
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("png");
-        let name = format!("{}.{extension}", &uploaded_as(&sha256, scaled_to).to_string()[..16]);
+        let name = format!("{}.{extension}", &content.to_string()[..16]);
         let source = copy.as_ref().map_or(path, |copy| copy.path());
         match self.client.upload(source, &name, mime(extension)).await {
             Ok(uploaded) => Ok(uploaded),
@@ -146,12 +147,6 @@ fn prepare(
         return Err("it changed since the plan was made; run again".into());
     }
     scaled_to.map(|size| scaled(path, size)).transpose()
-}
-
-/// What an upload is known by: the content of the file, or of the file and the
-/// size of its copy.
-fn uploaded_as(sha256: &ContentHash, scaled_to: Option<(u32, u32)>) -> ContentHash {
-    scaled_to.map_or(*sha256, |(w, h)| ContentHash::of(format!("{sha256} at {w}x{h}").as_bytes()))
 }
 
 fn unsendable(path: &Path, why: &str) -> Unstaged {

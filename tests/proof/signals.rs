@@ -79,7 +79,7 @@ fn sigstop_at_random_pays_nothing_twice() {
 /// kept a task id beside the ledger: the next start knows it.
 #[test]
 fn a_death_after_the_rescue_loses_no_task() {
-    let scene = Scene::with(Options { create_latency: Duration::from_millis(1500), ..quick() });
+    let scene = Scene::with(Options { create_latency: Duration::from_secs(5), ..quick() });
     let Some(disk) = Disk::mount(&scene.out(), "64m") else { return };
     scene.jobs(6);
     let mut command = scene.buying(&[]);

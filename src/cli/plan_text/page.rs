@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::os::fd::AsFd;
 
+use crate::events::wrap;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Where text goes.
@@ -74,22 +75,7 @@ impl Page {
     /// Words in lines of this page, the later ones indented. What [`whole`]
     /// made is not broken.
     pub(super) fn wrap(self, text: &str, indent: usize) -> String {
-        let room = self.width().saturating_sub(indent).max(20);
-        let (mut wrapped, mut used) = (String::new(), 0);
-        for word in text.split(' ') {
-            if used > 0 && used + 1 + word.width() > room {
-                wrapped.push('\n');
-                wrapped.push_str(&" ".repeat(indent));
-                used = 0;
-            }
-            if used > 0 {
-                wrapped.push(' ');
-                used += 1;
-            }
-            wrapped.push_str(word);
-            used += word.width();
-        }
-        wrapped.replace(HARD, " ")
+        wrap(text, self.width(), indent).replace(HARD, " ")
     }
 }
 
