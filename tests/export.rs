@@ -393,3 +393,19 @@ fn a_check_tells_what_is_strange_and_keeps_its_result() {
     );
     assert!(scene.path("out/images/stranger.png").exists(), "nothing is deleted");
 }
+
+#[test]
+fn a_selection_of_nothing_changes_nothing() {
+    let scene = Scene::new("");
+    scene.jobs(2);
+    scene.run(&[]).exits(0);
+    let export = |flags: &[&str]| {
+        let typed = ["export", "out", "--format", "imagefolder", "--to", "set"];
+        scene.call(&[&typed[..], flags].concat())
+    };
+    export(&[]).exits(0);
+    let before = support::files(&scene.path("set"));
+    export(&["--select", "zzz*"]).exits(2).says(&["nothing was changed"]);
+    assert_eq!(support::files(&scene.path("set")), before);
+    scene.call(&["export", "out", "--format", "csv", "--to", "-"]).exits(2).says(&["name it with --to"]);
+}

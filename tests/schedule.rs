@@ -163,3 +163,26 @@ fn a_quiet_run_of_a_schedule_says_one_line_when_something_is_wrong() {
         .exits(2)
         .says(&["week"]);
 }
+
+#[test]
+fn a_moment_that_has_passed_is_a_mistake() {
+    let scene = Scene::new("");
+    scene.jobs(1);
+    scene.run(&["--until", "2020-01-01T00:00"]).exits(2).says(&["--until names a moment that has passed"]);
+    assert_eq!(scene.stats().creates_received, 0);
+}
+
+#[test]
+fn what_goes_on_is_named_as_it_can_be_typed() {
+    let scene = Scene::new("");
+    scene.jobs(2);
+    let typed = ["submit", "m.toml", "--out", "out", "--base-url", &scene.base_url, "--yes"];
+    let submitted = scene.call(&typed).exits(4);
+    assert!(submitted.stdout.contains("To go on:\n  imgbatch collect out\n"), "{submitted}");
+    scene.call(&["collect", "out"]).exits(0);
+    let limited = ["run", "m.toml", "--out", "two", "--base-url", &scene.base_url, "--yes", "--limit", "1"];
+    scene.call(&limited).exits(0);
+    let status = scene.call(&["status", "two"]);
+    let command = format!("To go on:\n  imgbatch {}\n", limited.join(" "));
+    assert!(status.stdout.contains(&command), "{status}");
+}

@@ -119,7 +119,7 @@ async fn provider(
     let provider = match named {
         Ok(provider) => provider,
         Err(error) => {
-            checks.push(Check::fail("address", Exit::Usage, error.to_string()));
+            checks.push(Check::fail("address", Exit::Usage, own_words(&error)));
             return Ok(());
         }
     };
@@ -127,7 +127,7 @@ async fn provider(
     let key = match provider.key() {
         Ok(key) => key,
         Err(error) => {
-            checks.push(Check::fail("key", Exit::Usage, error.to_string()));
+            checks.push(Check::fail("key", Exit::Usage, own_words(&error)));
             return Ok(());
         }
     };
@@ -151,6 +151,11 @@ async fn provider(
         ));
     }
     Ok(())
+}
+
+/// A doctor has no emulator to fall back on.
+fn own_words(error: &anyhow::Error) -> String {
+    error.to_string().replace("; to try without a key, add --emulate", "")
 }
 
 fn key_and_balance(health: &Health) -> Vec<Check> {

@@ -10,7 +10,7 @@ use super::exit::{Exit, Remains, of_run};
 use super::notify::Notice;
 use super::settings::pace_window;
 use super::signals::{self, Signals};
-use super::summary::Summary;
+use super::summary::{Next, Summary, shell_word};
 use super::{Global, note, print};
 use crate::api::Client;
 use crate::emulator;
@@ -58,7 +58,7 @@ impl Drive<'_> {
             purse.begin(&self.store)?;
         }
         let filter = self.settings.submit.clone();
-        let limited = self.settings.limit.is_some();
+        let (limited, collect) = (self.settings.limit.is_some(), self.settings.collect);
         let folder = self.store.folder().to_owned();
         let connection = self.provider.connect(self.key, &folder, self.emulator).await?;
         consult_balance(&connection.client, &self.store, self.settings.submit.as_ref(), self.settings.limit)
@@ -107,7 +107,8 @@ impl Drive<'_> {
         if let Some(emulator) = connection.emulator {
             emulator.stop().await;
         }
-        let reading = Reading { filter: filter.as_ref(), limited, saved: self.saved, json: self.json };
+        let reading =
+            Reading { filter: filter.as_ref(), limited, collect, saved: self.saved, json: self.json };
         finish(store, ended, &reading, &self.resume, self.notice)
     }
 }
@@ -148,6 +149,8 @@ async fn consult_balance(
 struct Reading<'a> {
     filter: Option<&'a Filter>,
     limited: bool,
+    /// Pictures were waited for.
+    collect: bool,
     saved: Option<Credits>,
     json: bool,
 }
@@ -160,7 +163,7 @@ fn finish(
     resume: &str,
     notice: &mut Notice,
 ) -> anyhow::Result<Exit> {
-    let Reading { filter, limited, saved, json } = *reading;
+    let Reading { filter, limited, collect, saved, json } = *reading;
     let view = store.view();
     let totals = store.totals()?;
     let cut_short = ended.halted.is_some() || ended.interrupted || ended.broken.is_some();
@@ -178,8 +181,16 @@ fn finish(
     notice.summary = Some(summary.json()?);
     // A filter that let all of its jobs through would let no more through.
     let through = filter.is_some() && !limited && pending + totals.jobs.in_flight == 0;
-    let resume = (!through).then_some(resume);
-    let text = if json { summary.json()? } else { summary.text(Some(&ended), resume) };
+    // What was only to be submitted is collected by another command.
+    let left_to_collect = pending == 0 && totals.jobs.in_flight > 0 && ended.halted.is_none();
+    summary.say_next(match (through, left_to_collect) {
+        (true, _) => Next::Nothing,
+        (false, true) if !collect => {
+            Next::Command(format!("imgbatch collect {}", shell_word(&store.folder().display().to_string())))
+        }
+        _ => Next::Command(resume.to_owned()),
+    });
+    let text = if json { summary.json()? } else { summary.text(Some(&ended)) };
     if let Some(error) = ended.broken {
         let error = anyhow::Error::new(error);
         note(&format!("error: the run ended early, and what was accepted is kept: {error:#}\n"));

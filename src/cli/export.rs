@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
 use super::{Usage, note, print};
+use crate::events::counted;
 use crate::export::{ExportError, Format, Options, ShardLimit, Splits, Summary, export};
 
 /// Arguments of `export`.
@@ -91,7 +92,8 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
 fn text(options: &Options, summary: &Summary) -> String {
     let Summary { rows, pictures, added, kept, .. } = summary;
     let before = if *kept > 0 { format!("; {added} new, {kept} from before") } else { String::new() };
-    let head = format!("{rows} rows with {pictures} pictures in {}{before}\n", options.to.display());
+    let (rows, pictures) = (counted(*rows, "row"), counted(*pictures, "picture"));
+    let head = format!("{rows} with {pictures} in {}{before}\n", options.to.display());
     let notes = [
         (summary.without_picture, "jobs have no picture and are not in it"),
         (summary.not_embedded, "pictures are no PNG; nothing was embedded in them"),
@@ -105,6 +107,9 @@ fn text(options: &Options, summary: &Summary) -> String {
 impl Args {
     fn options(&self) -> anyhow::Result<Options> {
         self.refuse_what_does_nothing()?;
+        if self.to.as_os_str() == "-" {
+            return Err(Usage::error("a dataset is written to a file or a folder; name it with --to"));
+        }
         if inside(&self.to, &self.out.join("images")) || inside(&self.to, &self.out.join("replaced")) {
             return Err(Usage::error(format!(
                 "{} lies among the run's own pictures; name another place with --to",

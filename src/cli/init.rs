@@ -1,7 +1,7 @@
 //! `imgbatch init`: a first manifest, with its schema for editors.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
@@ -19,6 +19,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
+    if args.manifest.extension().is_some_and(|extension| extension != "toml") {
+        return Err(Usage::error(format!(
+            "a first manifest is TOML; name it {}",
+            args.manifest.with_extension("toml").display()
+        )));
+    }
     let folder =
         args.manifest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     write_new(&args.manifest, &named(&args.manifest))?;
@@ -51,5 +57,14 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
         .create_new(true)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| Usage::error(format!("can't write {}: {error}", path.display())))
+        .map_err(|error| {
+            let shown = path.display();
+            Usage::error(match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    format!("{shown} is there already, and stays as it is; name another file")
+                }
+                ErrorKind::NotFound => format!("can't write {shown}: its folder is not there; make it first"),
+                _ => format!("can't write {shown}: {error}"),
+            })
+        })
 }

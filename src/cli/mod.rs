@@ -115,6 +115,15 @@ enum Color {
     Never,
 }
 
+/// What has a schema.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Document {
+    /// A manifest.
+    Manifest,
+    /// A line of `--progress json`.
+    Events,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Plan, submit, poll, download, record; the same command resumes.
@@ -141,8 +150,12 @@ enum Command {
     Emulator(emulate::Args),
     /// Write a first manifest.
     Init(init::Args),
-    /// Print the JSON Schema of manifests.
-    Schema,
+    /// Print the JSON Schema of manifests, or of the lines of `--progress json`.
+    Schema {
+        /// Of what.
+        #[arg(value_enum, default_value_t = Document::Manifest)]
+        document: Document,
+    },
     /// Print the completions of a shell.
     Completions(completions::Args),
     /// Print the manual page, or write one for every command.
@@ -167,8 +180,11 @@ impl Cli {
             Command::Doctor(args) => doctor::execute(&args),
             Command::Emulator(args) => emulate::execute(&args),
             Command::Init(args) => init::execute(&args),
-            Command::Schema => {
-                let schema = serde_json::to_string_pretty(&crate::manifest::json_schema())?;
+            Command::Schema { document } => {
+                let schema = serde_json::to_string_pretty(&match document {
+                    Document::Manifest => crate::manifest::json_schema(),
+                    Document::Events => crate::events::line_schema(),
+                })?;
                 print(&format!("{schema}\n"))?;
                 Ok(Exit::Success)
             }
@@ -192,7 +208,7 @@ impl Cli {
             Command::Gallery(_)
             | Command::Emulator(_)
             | Command::Init(_)
-            | Command::Schema
+            | Command::Schema { .. }
             | Command::Completions(_)
             | Command::Man(_) => false,
         }

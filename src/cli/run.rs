@@ -97,6 +97,8 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
     let identity = Identity { name: plan.name().to_owned(), base_url: provider.base_url.clone() };
     let (store, start) = Store::open(lock, Some(&identity))?;
     store.set_provider(&serde_json::to_string(&provider)?)?;
+    let resume = resume_command(dated.as_ref());
+    store.set_resume(&resume)?;
     if let Some(dated) = &dated {
         store.set_series(&dated.series)?;
         notice.show = if global.quiet && !args.json { Show::Trouble } else { Show::Everything };
@@ -133,7 +135,6 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
         }
     }
     let saved = Some(store.owned(&selection.select)?);
-    let resume = resume_command(dated.as_ref());
     let emulator = args.emulate.options()?;
     let json = args.json;
     let drive =

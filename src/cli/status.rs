@@ -1,13 +1,13 @@
 //! `imgbatch status`: how a run stands, from the ledger alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::by::By;
 use super::exit::{Exit, Remains, of_run};
 use super::print;
-use super::summary::{Summary, shell_word};
+use super::summary::{Next, Summary, shell_word};
 use super::watch::{Look, watch};
-use crate::ledger::Reader;
+use crate::ledger::{FolderLock, Reader, View};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -26,17 +26,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
-    let resume = format!(
-        "imgbatch run MANIFEST --out {0}    # or: imgbatch collect {0}",
-        shell_word(&args.out.display().to_string())
-    );
     let look = |reader: &Reader| look(args, reader);
-    let Look { summary, exit, .. } = if args.watch {
-        watch(&args.out, args.json, look, |summary| summary.text(None, Some(&resume)))?
-    } else {
-        look(&Reader::open(&args.out)?)?
-    };
-    print(&if args.json { summary.json()? } else { summary.text(None, Some(&resume)) })?;
+    let Look { summary, exit, .. } =
+        if args.watch { watch(&args.out, args.json, look)? } else { look(&Reader::open(&args.out)?)? };
+    print(&if args.json { summary.json()? } else { summary.text(None) })?;
     Ok(exit)
 }
 
@@ -47,6 +40,16 @@ fn look(args: &Args, reader: &Reader) -> anyhow::Result<Look> {
     let by = args.by.as_deref().map(|column| By::of(view, column)).transpose()?;
     let mut summary = Summary::of(view, &totals, &args.out, exit)?;
     summary.count_reuse(view.saved()?);
+    summary.say_next(next(view, &args.out)?);
     summary.tell_apart(by);
     Ok(Look { totals, summary, exit })
+}
+
+/// What a user can do about what is left.
+fn next(view: View<'_>, out: &Path) -> anyhow::Result<Next> {
+    if FolderLock::is_held(out)? {
+        return Ok(Next::Going);
+    }
+    let collect = format!("imgbatch collect {}", shell_word(&out.display().to_string()));
+    Ok(Next::Command(view.resume()?.unwrap_or(collect)))
 }

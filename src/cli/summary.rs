@@ -48,6 +48,11 @@ pub(super) struct Summary {
     #[serde(skip)]
     short: u64,
     #[serde(skip)]
+    next: Next,
+    /// When the first link of a picture that is not here dies.
+    #[serde(skip)]
+    next_expiry: Option<i64>,
+    #[serde(skip)]
     held: Vec<UnknownRow>,
     #[serde(skip)]
     rungs: Rungs,
@@ -106,6 +111,18 @@ struct Unknown {
 struct Twice {
     id: String,
     at_risk_credits: Credits,
+}
+
+/// What can be done about the jobs that are left.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Next {
+    /// Nothing that was wanted is left.
+    #[default]
+    Nothing,
+    /// A run is at it.
+    Going,
+    /// This command goes on.
+    Command(String),
 }
 
 impl Remains {
@@ -174,6 +191,8 @@ impl Summary {
             balance_evidence: view.balance_evidence()?.filter(|_| !held.is_empty()),
             by: None,
             paused: None,
+            next: Next::Nothing,
+            next_expiry: totals.next_expiry,
             short: if totals.images_missing > 0 { view.short()? } else { 0 },
             held,
             rungs,
@@ -201,9 +220,13 @@ impl Summary {
         Ok(format!("{}\n", serde_json::to_string(self)?))
     }
 
-    /// For people, at most 80 columns where names allow it. `resume` is the
-    /// command that goes on.
-    pub(super) fn text(&self, ended: Option<&Ended>, resume: Option<&str>) -> String {
+    /// Says what can be done about what is left.
+    pub(super) fn say_next(&mut self, next: Next) {
+        self.next = next;
+    }
+
+    /// For people, at most 80 columns where names allow it.
+    pub(super) fn text(&self, ended: Option<&Ended>) -> String {
         let mut text = String::new();
         let jobs = &self.jobs;
         let wanted = jobs.total - jobs.skipped;
@@ -244,7 +267,7 @@ impl Summary {
         if let Some(by) = &self.by {
             text.push_str(&by.text());
         }
-        self.say_next(&mut text, ended, resume);
+        self.tell_next(&mut text, ended);
         text
     }
 
@@ -336,7 +359,7 @@ impl Summary {
         }
     }
 
-    fn say_next(&self, text: &mut String, ended: Option<&Ended>, resume: Option<&str>) {
+    fn tell_next(&self, text: &mut String, ended: Option<&Ended>) {
         if let Some(ended) = ended {
             if let Some(why) = &self.paused {
                 let _ = writeln!(text, "  paused    {}", printable(why));
@@ -353,16 +376,28 @@ impl Summary {
                     writeln!(text, "  download  {} paid pictures could not be fetched this time", ended.left);
             }
         }
+        if let Some(at) = self.next_expiry {
+            let left = at.saturating_sub(jiff::Timestamp::now().as_millisecond());
+            let left = std::time::Duration::from_millis(u64::try_from(left).unwrap_or(0));
+            let _ = writeln!(
+                text,
+                "  expires   the first link of a paid picture that is not here: {}",
+                duration(left)
+            );
+        }
         let out = shell_word(&self.out);
         if self.jobs.unknown > 0 {
             let _ = write!(text, "{}", self.rungs.explanation(&out));
         }
-        if self.jobs.pending + self.jobs.in_flight > 0
-            && let Some(resume) = resume
-        {
-            let then = if self.paused.is_some() { " after that" } else { "" };
-            let _ = writeln!(text, "To go on{then}:\n  {resume}");
+        if self.jobs.pending + self.jobs.in_flight == 0 {
+            return;
         }
+        let then = if self.paused.is_some() { " after that" } else { "" };
+        let _ = match &self.next {
+            Next::Nothing => Ok(()),
+            Next::Going => writeln!(text, "A run of this folder is going."),
+            Next::Command(command) => writeln!(text, "To go on{then}:\n  {command}"),
+        };
     }
 }
 

@@ -1,16 +1,18 @@
 //! `imgbatch status --watch`: looks at a run from another terminal until it
 //! ends. Reads the ledger, and nothing else but the lock.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use terminal_size::{Height, Width, terminal_size};
 use unicode_width::UnicodeWidthChar;
 
 use super::exit::Exit;
 use super::summary::Summary;
+use crate::events::duration;
 use crate::ledger::{FolderLock, Reader, Totals};
 
 /// Between two looks.
@@ -29,8 +31,9 @@ pub(super) fn watch(
     out: &Path,
     silent: bool,
     look: impl Fn(&Reader) -> anyhow::Result<Look>,
-    text: impl Fn(&Summary) -> String,
 ) -> anyhow::Result<Look> {
+    let began = Instant::now();
+    let mut first = None;
     let reader = Reader::open(out)?;
     let mut stdout = std::io::stdout();
     let mut drawing = Drawing::default();
@@ -44,8 +47,11 @@ pub(super) fn watch(
             stdout.write_all(drawing.clear().as_bytes())?;
             return Ok(now);
         }
+        let done = finished(&now.totals);
+        let pace = pace(done - *first.get_or_insert(done), began.elapsed(), &now.totals);
         if !silent && stdout.is_terminal() {
-            stdout.write_all(drawing.draw(&text(&now.summary), screen()).as_bytes())?;
+            let text = now.summary.text(None) + &pace;
+            stdout.write_all(drawing.draw(&text, screen()).as_bytes())?;
         } else if !silent && before.as_ref() != Some(&now.totals) {
             stdout.write_all(line(&now.totals).as_bytes())?;
         }
@@ -53,6 +59,21 @@ pub(super) fn watch(
         before = Some(now.totals);
         std::thread::sleep(PAUSE);
     }
+}
+
+fn finished(totals: &Totals) -> u64 {
+    totals.jobs.succeeded + totals.jobs.failed
+}
+
+/// How fast and how long, as far as it was watched.
+fn pace(done: u64, watched: Duration, totals: &Totals) -> String {
+    if done == 0 {
+        return String::new();
+    }
+    let each = watched.div_f64(done as f64);
+    let open = totals.jobs.pending + totals.jobs.in_flight;
+    let minute = 60.0 / each.as_secs_f64();
+    format!("  pace      {minute:.1} jobs a minute, about {} left\n", duration(each.mul_f64(open as f64)))
 }
 
 /// For pipes and logs.
@@ -94,7 +115,7 @@ impl Drawing {
         let mut drawn = self.home();
         let shown: Vec<&str> = text.lines().take(lines.saturating_sub(1).max(1)).collect();
         for line in &shown {
-            drawn.push_str(cut(line, columns));
+            drawn.push_str(&cut(line, columns));
             drawn.push_str("\u{1b}[K\n");
         }
         drawn.push_str("\u{1b}[J");
@@ -117,15 +138,18 @@ impl Drawing {
 }
 
 /// As much of a line as fits: a line that wraps would move all others.
-fn cut(line: &str, columns: usize) -> &str {
-    let mut used = 0;
+fn cut(line: &str, columns: usize) -> Cow<'_, str> {
+    let (mut used, mut before_last) = (0, 0);
     for (at, c) in line.char_indices() {
+        if used < columns {
+            before_last = at;
+        }
         used += c.width().unwrap_or(0);
         if used > columns {
-            return &line[..at];
+            return format!("{}…", &line[..before_last]).into();
         }
     }
-    line
+    line.into()
 }
 
 #[cfg(test)]
@@ -144,7 +168,8 @@ mod tests {
 
     #[test]
     fn nothing_wraps_and_nothing_scrolls() {
-        assert_eq!(cut("狐狐狐", 5), "狐狐");
+        assert_eq!(cut("狐狐狐", 5), "狐狐…");
+        assert_eq!(cut("abcdef", 5), "abcd…");
         assert_eq!(cut("abcde", 5), "abcde");
         let mut drawing = Drawing::default();
         let drawn = drawing.draw(&"x\n".repeat(50), (80, 10));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::plain::line;
-use super::text::{duration, wrap};
+use super::plain::{line, standing};
+use super::text::wrap;
 use super::{Event, Reporter, Screen, Snapshot};
 
 /// One bar of finished jobs, with what it takes to judge the run at a glance.
@@ -35,7 +35,7 @@ impl Bar {
         let jobs = &snapshot.jobs;
         self.bar.set_length(jobs.total);
         self.bar.set_position(jobs.succeeded + jobs.failed + jobs.unknown + jobs.skipped);
-        self.bar.set_message(summary(snapshot));
+        self.bar.set_message(standing(snapshot));
     }
 }
 
@@ -88,29 +88,6 @@ fn folded(line: &str, width: usize) -> String {
     }
 }
 
-/// The figures beside the bar, the most important first: 80 columns cut the end.
-fn summary(snapshot: &Snapshot) -> String {
-    let jobs = &snapshot.jobs;
-    let mut parts = Vec::new();
-    for (count, word) in [(jobs.failed, "failed"), (jobs.unknown, "unknown"), (jobs.in_flight, "in flight")] {
-        if count > 0 {
-            parts.push(format!("{count} {word}"));
-        }
-    }
-    parts.push(match snapshot.budget {
-        Some(budget) => format!("{} of {budget:.0} credits", snapshot.credits),
-        None => format!("{} credits", snapshot.credits),
-    });
-    match (&snapshot.halted, snapshot.remaining()) {
-        (Some(why), _) => parts.push(why.clone()),
-        (None, Some(remaining)) if remaining > Duration::from_secs(1) => {
-            parts.push(format!("about {} left", duration(remaining)));
-        }
-        (None, _) => {}
-    }
-    parts.join(" · ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,8 +121,8 @@ mod tests {
             ..Snapshot::default()
         };
         assert_eq!(
-            summary(&snapshot),
-            "2 failed · 8 in flight · 12.34 of 1700 credits · about 1 min 56 s left"
+            standing(&snapshot),
+            "2 failed · 8 in flight · 12.34 of 1700 credits · about 1 min 56 s left · 30/min"
         );
     }
 }

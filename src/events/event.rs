@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::job::{Credits, Tally};
 
 /// Something a user may want to know.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The run begins.
@@ -55,6 +56,7 @@ pub enum Event {
         code: String,
         /// Wait before it.
         #[serde(serialize_with = "seconds")]
+        #[schemars(with = "f64")]
         after: Duration,
     },
     /// Nobody knows whether a submission was billed.
@@ -94,6 +96,7 @@ pub enum Event {
     Throttled {
         /// Submissions wait this long.
         #[serde(serialize_with = "seconds")]
+        #[schemars(with = "f64")]
         wait: Duration,
     },
     /// The provider can't be reached, or can't serve; tried again by itself.
@@ -102,6 +105,7 @@ pub enum Event {
         why: String,
         /// Submissions wait this long.
         #[serde(serialize_with = "seconds")]
+        #[schemars(with = "f64")]
         wait: Duration,
     },
     /// A picture could not be fetched this time.
@@ -126,12 +130,15 @@ pub enum Event {
         collecting: u64,
         /// How long that may take, at the pace of this run so far.
         #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds")]
+        #[schemars(with = "Option<f64>")]
         remaining: Option<Duration>,
     },
+    /// The run is over; `run` is how it stands.
+    Ended,
 }
 
 /// How a run stands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Snapshot {
     /// Jobs by state.
     pub jobs: Tally,
@@ -146,15 +153,27 @@ pub struct Snapshot {
     pub budget: Option<Credits>,
     /// Seconds since the run began.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "f64")]
     pub elapsed: Duration,
     /// Jobs finished in this run.
     pub finished: u64,
+    /// When the first link of a picture that waits to be fetched dies, in
+    /// milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_expiry: Option<i64>,
     /// Why submissions have stopped, if they have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub halted: Option<String>,
 }
 
 impl Snapshot {
+    /// Jobs finished a minute, in this run so far.
+    #[must_use]
+    pub fn pace(&self) -> Option<f64> {
+        let minutes = self.elapsed.as_secs_f64() / 60.0;
+        (self.finished > 0 && minutes > 0.0).then(|| self.finished as f64 / minutes)
+    }
+
     /// Time to the end at the pace of this run so far.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {

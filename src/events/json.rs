@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Event, Reporter, Snapshot};
@@ -12,12 +13,22 @@ pub struct JsonLines<W> {
     out: W,
 }
 
-#[derive(Serialize)]
+/// What is written.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "imgbatch event")]
 struct Line<'a> {
+    /// When, in UTC, RFC 3339.
     at: String,
     #[serde(flatten)]
     event: &'a Event,
+    /// How the run stands after it.
     run: &'a Snapshot,
+}
+
+/// The JSON Schema (draft 2020-12) of one line.
+#[must_use]
+pub fn line_schema() -> serde_json::Value {
+    schemars::schema_for!(Line<'static>).to_value()
 }
 
 impl<W: Write + Send> JsonLines<W> {
@@ -41,6 +52,14 @@ impl<W: Write + Send> Reporter for JsonLines<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_schema_names_every_event_and_figure() {
+        let schema = line_schema().to_string();
+        for word in ["saved", "try", "stopping", "ended", "next_expiry", "in_flight", "remaining"] {
+            assert!(schema.contains(word), "{word}: {schema}");
+        }
+    }
 
     #[test]
     fn each_line_is_one_object() {

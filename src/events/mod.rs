@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use bar::Bar;
 pub use event::{Event, Snapshot};
-pub use json::JsonLines;
+pub use json::{JsonLines, line_schema};
 pub use plain::Plain;
 pub use screen::Screen;
 pub use text::{bytes, counted, duration, printable, wrap};

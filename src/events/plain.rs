@@ -1,9 +1,13 @@
 //! One line an event, for logs and pipes.
 
 use std::io::Write;
+use std::time::Duration;
 
 use super::text::{bytes, duration, printable};
 use super::{Event, Reporter, Snapshot};
+
+/// Between two lines about how the run stands.
+const STANDING_EVERY: Duration = Duration::from_secs(30);
 
 /// Writes a line for every event but the acceptance of a submission.
 #[derive(Debug)]
@@ -20,16 +24,69 @@ impl<W: Write + Send> Plain<W> {
     }
 }
 
+impl<W: Write + Send> Plain<W> {
+    fn write(&mut self, line: &str, snapshot: &Snapshot) {
+        let jobs = &snapshot.jobs;
+        let done = jobs.succeeded + jobs.failed + jobs.unknown + jobs.skipped;
+        let total = jobs.total.to_string();
+        // A closed pipe is no reason to stop paying attention to the run.
+        let _ = writeln!(self.out, "[{done:>width$}/{total}] {line}", width = total.len());
+    }
+}
+
 impl<W: Write + Send> Reporter for Plain<W> {
     fn tell(&mut self, event: &Event, snapshot: &Snapshot) {
         if let Some(line) = line(event, self.color) {
-            let jobs = &snapshot.jobs;
-            let done = jobs.succeeded + jobs.failed + jobs.unknown + jobs.skipped;
-            let total = jobs.total.to_string();
-            // A closed pipe is no reason to stop paying attention to the run.
-            let _ = writeln!(self.out, "[{done:>width$}/{total}] {line}", width = total.len());
+            self.write(&line, snapshot);
         }
     }
+
+    fn every(&self) -> Option<Duration> {
+        Some(STANDING_EVERY)
+    }
+
+    /// What a bar shows, now and then.
+    fn tick(&mut self, snapshot: &Snapshot) {
+        if snapshot.elapsed >= STANDING_EVERY {
+            self.write(&format!("{:>9} {}", "progress", standing(snapshot)), snapshot);
+        }
+    }
+}
+
+/// The figures beside the count, the most important first: 80 columns cut the
+/// end of a bar.
+pub(super) fn standing(snapshot: &Snapshot) -> String {
+    let jobs = &snapshot.jobs;
+    let mut parts = Vec::new();
+    for (count, word) in [(jobs.failed, "failed"), (jobs.unknown, "unknown"), (jobs.in_flight, "in flight")] {
+        if count > 0 {
+            parts.push(format!("{count} {word}"));
+        }
+    }
+    parts.push(match snapshot.budget {
+        Some(budget) => format!("{} of {budget:.0} credits", snapshot.credits),
+        None => format!("{} credits", snapshot.credits),
+    });
+    match (&snapshot.halted, snapshot.remaining()) {
+        (Some(why), _) => parts.push(why.clone()),
+        (None, Some(remaining)) if remaining > Duration::from_secs(1) => {
+            parts.push(format!("about {} left", duration(remaining)));
+        }
+        (None, _) => {}
+    }
+    parts.extend(snapshot.next_expiry.and_then(expiry));
+    if let Some(pace) = snapshot.pace() {
+        parts.push(if pace < 10.0 { format!("{pace:.1}/min") } else { format!("{pace:.0}/min") });
+    }
+    parts.join(" · ")
+}
+
+/// A link that dies soon is worth a word.
+fn expiry(at: i64) -> Option<String> {
+    const SOON: Duration = Duration::from_hours(6);
+    let left = at.saturating_sub(jiff::Timestamp::now().as_millisecond());
+    let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+    (left < SOON).then(|| format!("a link dies in {}", duration(left)))
 }
 
 /// What a user reads about an event; `None` for what only a log needs.
@@ -38,7 +95,7 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
         if color { format!("\u{1b}[{code}m{word:>9}\u{1b}[0m") } else { format!("{word:>9}") }
     };
     Some(match event {
-        Event::Started { collecting: 0 } | Event::Submitted { .. } => return None,
+        Event::Started { collecting: 0 } | Event::Submitted { .. } | Event::Ended => return None,
         Event::Started { collecting } => {
             format!("{} {collecting} paid jobs of an earlier run", word(36, "collect"))
         }
@@ -99,6 +156,20 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_the_run_stands_is_said_now_and_then() {
+        let mut plain = Plain::new(Vec::new(), false);
+        let mut snapshot = Snapshot { finished: 7, elapsed: Duration::from_mins(1), ..Snapshot::default() };
+        snapshot.jobs.total = 120;
+        (snapshot.jobs.succeeded, snapshot.jobs.in_flight, snapshot.jobs.pending) = (7, 13, 100);
+        plain.tick(&snapshot);
+        let text = String::from_utf8(plain.out).unwrap();
+        assert_eq!(
+            text,
+            "[  7/120]  progress 13 in flight · 0.00 credits · about 16 min 9 s left · 7.0/min\n"
+        );
+    }
 
     #[test]
     fn lines_carry_a_count_and_no_control_characters() {

@@ -40,6 +40,11 @@ impl<'a> Feed<'a> {
             found += usize::from(last.replace(entry.job) != Some(entry.job));
             Ok(())
         })?;
+        let narrowed = options.select.is_some() || feed.picks.is_some();
+        if found == 0 && narrowed {
+            let why = "no job that would be exported matches --select or --select-from; nothing was changed";
+            return Err(ExportError::Refused(why.into()));
+        }
         if let Some(picks) = feed.picks.as_ref().filter(|picks| found < picks.len()) {
             tracing::warn!(
                 picked = picks.len(),

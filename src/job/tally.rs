@@ -1,11 +1,12 @@
 //! How many jobs stand where.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::State;
 
 /// Jobs by state, as a user counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Every job of the manifest, skipped ones included, and removed ones
     /// while something paid is under way for them.

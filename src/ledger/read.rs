@@ -453,6 +453,11 @@ impl<'a> View<'a> {
         meta(self.db, "series")
     }
 
+    /// The command that goes on, as the last run was called.
+    pub fn resume(self) -> Result<Option<String>, LedgerError> {
+        meta(self.db, "resume")
+    }
+
     /// The provider as the last run remembered it.
     pub fn provider(self) -> Result<Option<String>, LedgerError> {
         meta(self.db, "provider")

@@ -183,6 +183,15 @@ impl Store {
         Ok(())
     }
 
+    /// Remembers the command that goes on with this run.
+    pub fn set_resume(&self, command: &str) -> Result<(), LedgerError> {
+        if self.view().resume()?.as_deref() == Some(command) {
+            Ok(())
+        } else {
+            self.set_meta("resume", command)
+        }
+    }
+
     /// Remembers the provider as opaque text; it must not hold a key.
     pub fn set_provider(&self, provider: &str) -> Result<(), LedgerError> {
         self.set_meta("provider", provider)

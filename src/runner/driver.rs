@@ -196,6 +196,7 @@ impl Driver {
             }
         }
         self.shared.tell_account().await;
+        self.tell(&Event::Ended);
         self.reporter.finish();
         self.ended.overdue = self.queues.overdue() as u64;
         self.ended.interrupted = self.stopping != Stop::No;
@@ -350,6 +351,7 @@ impl Driver {
 
     fn on_tick(&mut self) {
         self.snapshot.elapsed = self.shared.clock.elapsed();
+        self.snapshot.next_expiry = self.queues.first_expiry();
         self.reporter.tick(&self.snapshot);
     }
 

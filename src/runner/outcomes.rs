@@ -34,6 +34,7 @@ impl Driver {
             Ok(order) => self.queues.orders.push_back(order),
             Err((pending, Unstaged::Failed(answer))) => {
                 self.snapshot.jobs.shift(State::Pending, State::Failed);
+                self.snapshot.finished += 1;
                 self.tell(&Event::Failed { id: pending.id, code: answer.code, message: answer.message });
                 self.job_ended(true);
             }
@@ -380,10 +381,11 @@ impl Driver {
     /// A job went from one state to another.
     fn moved(&mut self, before: State, recorded: &Recorded) {
         self.snapshot.jobs.shift(before, recorded.state);
+        let ended = matches!(recorded.state, State::Done | State::Failed);
+        self.snapshot.finished += u64::from(ended && before != recorded.state && !recorded.stale);
     }
 
     fn job_ended(&mut self, failed: bool) {
-        self.snapshot.finished += 1;
         if let Some(halt) = self.watch.finished(failed) {
             self.halt(halt);
         }

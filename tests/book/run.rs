@@ -76,7 +76,7 @@ impl<'n> Page<'n> {
         let page = Self { name, emulator: port.to_string(), scene, servers: Vec::new() };
         page.scene.write("winter.toml", WINTER);
         page.scene.write(".imgbatch.env", "export IMGBATCH_API_KEY=any\n");
-        page.sh("cp -r \"$PROJECT\"/manifests/photos \"$PROJECT\"/manifests/masks .");
+        page.sh("cp -r \"$PROJECT\"/manifests . && cp -r manifests/photos manifests/masks .");
         page.stub();
         page.sh("imgbatch run winter.toml --yes -q > winter.txt");
         page
