@@ -165,14 +165,6 @@ fn a_quiet_run_of_a_schedule_says_one_line_when_something_is_wrong() {
 }
 
 #[test]
-fn a_moment_that_has_passed_is_a_mistake() {
-    let scene = Scene::new("");
-    scene.jobs(1);
-    scene.run(&["--until", "2020-01-01T00:00"]).exits(2).says(&["--until names a moment that has passed"]);
-    assert_eq!(scene.stats().creates_received, 0);
-}
-
-#[test]
 fn what_goes_on_is_named_as_it_can_be_typed() {
     let scene = Scene::new("");
     scene.jobs(2);

@@ -96,12 +96,7 @@ impl PaceArgs {
     /// When submissions stop, by whichever limit comes first.
     fn deadline(&self) -> anyhow::Result<Option<Instant>> {
         let limit = self.time_limit.map(|Period(limit)| limit);
-        let until = match self.until {
-            None => None,
-            Some(until) => Some(until.from(&jiff::Zoned::now())?.ok_or_else(|| {
-                Usage::error("--until names a moment that has passed; name a later one, or a time of day such as 06:00")
-            })?),
-        };
+        let until = self.until.map(|until| until.from(&jiff::Zoned::now())).transpose()?;
         let left = limit.into_iter().chain(until).min();
         Ok(left.and_then(|left| Instant::now().checked_add(left)))
     }

@@ -7,7 +7,7 @@ use super::exit::{Exit, Remains, of_run};
 use super::print;
 use super::summary::{Next, Summary, shell_word};
 use super::watch::{Look, watch};
-use crate::ledger::{FolderLock, Reader, View};
+use crate::ledger::{FolderLock, Reader, Totals, View};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -40,16 +40,17 @@ fn look(args: &Args, reader: &Reader) -> anyhow::Result<Look> {
     let by = args.by.as_deref().map(|column| By::of(view, column)).transpose()?;
     let mut summary = Summary::of(view, &totals, &args.out, exit)?;
     summary.count_reuse(view.saved()?);
-    summary.say_next(next(view, &args.out)?);
+    summary.say_next(next(view, &totals, &args.out)?);
     summary.tell_apart(by);
     Ok(Look { totals, summary, exit })
 }
 
 /// What a user can do about what is left.
-fn next(view: View<'_>, out: &Path) -> anyhow::Result<Next> {
+fn next(view: View<'_>, totals: &Totals, out: &Path) -> anyhow::Result<Next> {
     if FolderLock::is_held(out)? {
         return Ok(Next::Going);
     }
     let collect = format!("imgbatch collect {}", shell_word(&out.display().to_string()));
-    Ok(Next::Command(view.resume()?.unwrap_or(collect)))
+    let resume = view.resume()?.filter(|_| totals.jobs.pending > 0);
+    Ok(Next::Command(resume.unwrap_or(collect)))
 }

@@ -16,9 +16,9 @@ pub(super) enum Until {
 }
 
 impl Until {
-    /// How long it is until then; `None` where the moment has passed. A time
+    /// How long it is until then; nothing where a moment has passed. A time
     /// that a change of the clocks skips is taken as far after the gap.
-    pub(super) fn from(self, now: &Zoned) -> Result<Option<Duration>, jiff::Error> {
+    pub(super) fn from(self, now: &Zoned) -> Result<Duration, jiff::Error> {
         let zone = now.time_zone();
         let moment = match self {
             Self::Once(moment) => zone.to_zoned(moment)?,
@@ -32,7 +32,7 @@ impl Until {
             }
         };
         let left = moment.timestamp().duration_since(now.timestamp());
-        Ok(Duration::try_from(left).ok().filter(|left| !left.is_zero()))
+        Ok(Duration::try_from(left).unwrap_or_default())
     }
 }
 
@@ -92,7 +92,7 @@ mod tests {
         ];
         for (text, now, hours) in rows {
             let now: Zoned = now.parse().unwrap();
-            let left = text.parse::<Until>().unwrap().from(&now).unwrap().unwrap_or_default();
+            let left = text.parse::<Until>().unwrap().from(&now).unwrap();
             assert!((left.as_secs_f64() / 3600.0 - hours).abs() < 1e-9, "{text} from {now}: {left:?}");
         }
     }
