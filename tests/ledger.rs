@@ -155,6 +155,20 @@ fn a_top_up_that_is_tried_again_keeps_what_is_here() {
 }
 
 #[test]
+fn a_picture_that_its_task_no_longer_names_is_lost_and_not_waited_for() {
+    let (_folder, store) = with_job(2);
+    let attempt = ready(&store, 2);
+    store.record(1, attempt, saved(1)).unwrap();
+    assert_eq!(store.record(1, attempt, saved(2)).unwrap().state, State::Done);
+    store.record(1, attempt, Outcome::FileMissing { numbers: vec![2] }).unwrap();
+    let links = vec!["https://example.com/0".into()];
+    let fewer = Outcome::Completed { task: "task".into(), links, used: None, expires_at: 1 };
+    let recorded = store.record(1, attempt, fewer).unwrap();
+    assert_eq!((recorded.before, recorded.state, recorded.fetch.len()), (State::Submitted, State::Failed, 0));
+    assert_eq!(store.view().totals().unwrap().lost, 1);
+}
+
+#[test]
 fn what_ends_late_changes_nothing_and_a_late_picture_is_kept() {
     let (_folder, store) = with_job(2);
     let attempt = ready(&store, 2);

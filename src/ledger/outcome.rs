@@ -203,6 +203,14 @@ impl Outcome {
 }
 
 impl Answer {
+    pub(super) fn about_lost_pictures() -> Self {
+        Self {
+            code: "picture_lost".into(),
+            message: "not all of its pictures could be fetched before their links died".into(),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn about_a_strangers_task(taken: &Taken, owner: &str) -> Self {
         Self {
             code: "task_of_another_job".into(),

@@ -310,9 +310,16 @@ impl Store {
         self.set_state(case.job, next)?;
         let raise = self.compare(case, used)?;
         let fetch = self.to_fetch(case.attempt)?;
-        if fetch.is_empty() && self.reads_earlier(case.attempt)? && self.pictures(case.attempt)?.unread {
-            let read_on = self.read_on(&Case { state: next, ..case.clone() })?;
-            return Ok(Recorded { before: case.state, raise, ..read_on });
+        if fetch.is_empty() {
+            let pictures = self.pictures(case.attempt)?;
+            let ready = Case { state: next, ..case.clone() };
+            if pictures.unread {
+                return Ok(Recorded { before: case.state, raise, ..self.read_on(&ready)? });
+            }
+            if pictures.lost {
+                let lost = self.failed(&ready, Event::Lost, "lost", &Answer::about_lost_pictures())?;
+                return Ok(Recorded { before: case.state, raise, ..lost });
+            }
         }
         Ok(Recorded { fetch, raise, ..case.now(next) })
     }
@@ -402,12 +409,7 @@ impl Store {
             return self.read_on(case);
         }
         if pictures.lost && !pictures.outstanding {
-            let answer = Answer {
-                code: "picture_lost".into(),
-                message: "not all of its pictures could be fetched before their links died".into(),
-                ..Answer::default()
-            };
-            return self.failed(case, Event::Lost, "lost", &answer);
+            return self.failed(case, Event::Lost, "lost", &Answer::about_lost_pictures());
         }
         let next = case.state.next(Event::Saved { last: !pictures.outstanding, outdated: case.outdated })?;
         let tries = if next == State::Pending { 0 } else { case.tries };

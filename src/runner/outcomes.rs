@@ -242,6 +242,12 @@ impl Driver {
                     self.in_flight.saturating_sub(usize::from(recorded.before == State::Submitted));
                 self.moved(recorded.before, &recorded);
                 self.look_on(recorded.look);
+                if recorded.state == State::Failed {
+                    // Pictures that it had named before and names no longer.
+                    let (code, message) = ("picture_lost".into(), "the task no longer names it".into());
+                    self.tell(&Event::Failed { id: recorded.id, code, message });
+                    self.job_ended(true);
+                }
                 self.queues.fetch(recorded.fetch, watched.refreshes);
             }
             Found::Ended { recorded, failure: Some((answer, again)) } => {
