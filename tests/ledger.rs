@@ -169,6 +169,16 @@ fn a_picture_that_its_task_no_longer_names_is_lost_and_not_waited_for() {
 }
 
 #[test]
+fn a_picture_that_is_lost_while_its_task_is_read_again_is_lost() {
+    let (_folder, store) = with_job(1);
+    let attempt = ready(&store, 1);
+    store.record(1, attempt, saved(1)).unwrap();
+    store.record(1, attempt, Outcome::FileMissing { numbers: vec![1] }).unwrap();
+    assert_eq!(store.record(1, attempt, lost(1)).unwrap().state, State::Failed);
+    assert_eq!(store.view().totals().unwrap().lost, 1);
+}
+
+#[test]
 fn what_ends_late_changes_nothing_and_a_late_picture_is_kept() {
     let (_folder, store) = with_job(2);
     let attempt = ready(&store, 2);

@@ -125,14 +125,19 @@ impl Store {
     fn lost(&self, case: &Case, number: Option<u32>, answer: &Answer) -> Result<Recorded, LedgerError> {
         if let Some(number) = number {
             self.db
-                .prepare_cached("UPDATE image SET link = NULL WHERE attempt = ?1 AND number = ?2")?
-                .execute(params![case.attempt, number])?;
+                // With a time of expiry it is lost; without one its task is to be read.
+                .prepare_cached(
+                    "UPDATE image SET link = NULL, expires_at = ifnull(expires_at, ?3) WHERE attempt = ?1 AND number = ?2",
+                )?
+                .execute(params![case.attempt, number, case.at])?;
             let pictures = self.pictures(case.attempt)?;
             if pictures.outstanding {
                 return Ok(case.now(case.state));
             }
-            if pictures.unread {
-                return self.read_on(case);
+            match case.state {
+                State::Ready if pictures.unread => return self.read_on(case),
+                State::Submitted if pictures.unread => return Ok(case.now(case.state)),
+                _ => {}
             }
         }
         self.failed(case, Event::Lost, "lost", answer)
