@@ -233,14 +233,12 @@ impl Store {
 
     /// Orders failed jobs again, at most `limit` of those that `select` lets through.
     pub fn retry_failed(&self, select: &Select, limit: Option<u64>) -> Result<u64, LedgerError> {
-        let mut query = self.db.prepare(
+        let jobs = self.chosen(
             "SELECT seq FROM job WHERE state = 5 AND want = 0 AND (?1 IS NULL OR id GLOB ?1)
              AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) ORDER BY seq LIMIT ?3",
+            select,
+            limit,
         )?;
-        let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-        let jobs: Vec<i64> = query
-            .query_map(params![select.glob(), select.ids(), limit], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
         for job in &jobs {
             State::Failed.next(Event::RetryOrdered)?;
             self.retire(*job)?;
@@ -258,23 +256,29 @@ impl Store {
     /// Orders the pictures that done jobs are short of, at most for `limit` of
     /// those that `select` lets through.
     pub fn top_up(&self, select: &Select, limit: Option<u64>) -> Result<u64, LedgerError> {
-        let mut query = self.db.prepare(
+        let jobs = self.chosen(
             "SELECT seq FROM job JOIN attempt ON attempt.id = job.attempt
              WHERE state = 6 AND want = 0 AND job.n > 1 AND job.fingerprint = attempt.fingerprint
              AND job.n > (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL)
              AND (?1 IS NULL OR job.id GLOB ?1) AND (?2 IS NULL OR job.id IN (SELECT value FROM json_each(?2)))
              ORDER BY seq LIMIT ?3",
+            select,
+            limit,
         )?;
-        let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-        let jobs: Vec<i64> = query
-            .query_map(params![select.glob(), select.ids(), limit], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
         for job in &jobs {
             State::Done.next(Event::TopUpOrdered)?;
             self.reset(*job, Origin::Short, true)?;
             self.decided(*job, None, "topped up", None)?;
         }
         Ok(jobs.len() as u64)
+    }
+
+    /// Numbers of jobs, by a statement that takes a selection and a limit.
+    fn chosen(&self, sql: &str, select: &Select, limit: Option<u64>) -> Result<Vec<i64>, LedgerError> {
+        let mut query = self.db.prepare(sql)?;
+        let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        let jobs = query.query_map(params![select.glob(), select.ids(), limit], |row| row.get(0))?;
+        Ok(jobs.collect::<Result<_, _>>()?)
     }
 
     /// Notes a decision that changed what a job's money is for.

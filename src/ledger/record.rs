@@ -311,7 +311,7 @@ impl Store {
                  cost = coalesce(?3, used, reserved, estimate, 0) + doubt WHERE id = ?1",
             )?
             .execute(params![case.attempt, case.at, used.map(Credits::micro)])?;
-        self.add_links(case, source, links, expires_at)?;
+        self.add_links(case.attempt, source, links, expires_at)?;
         self.set_state(case.job, next)?;
         let raise = self.compare(case, used)?;
         let fetch = self.to_fetch(case.attempt)?;
@@ -327,39 +327,6 @@ impl Store {
             }
         }
         Ok(Recorded { fetch, raise, ..case.now(next) })
-    }
-
-    /// Links belong to the pictures that their task made, in order. What a
-    /// task no longer names is lost.
-    fn add_links(
-        &self,
-        case: &Case,
-        source: Option<i64>,
-        links: &[String],
-        expires_at: i64,
-    ) -> Result<(), LedgerError> {
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO image (attempt, number, link, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (attempt, number)
-             DO UPDATE SET link = excluded.link, expires_at = excluded.expires_at WHERE saved_at IS NULL",
-        )?;
-        match case.continues {
-            None => {
-                for (number, link) in (1..).zip(links) {
-                    insert.execute(params![case.attempt, number, link, expires_at])?;
-                }
-            }
-            Some(_) => {
-                for (number, link) in self.numbers(case.attempt, source, links.len())?.iter().zip(links) {
-                    insert.execute(params![case.attempt, number, link, expires_at])?;
-                }
-            }
-        }
-        self.db
-            .prepare_cached(
-                "UPDATE image SET expires_at = ?2 WHERE attempt = ?1 AND source IS ?3 AND saved_at IS NULL AND expires_at IS NULL",
-            )?
-            .execute(params![case.attempt, expires_at, source])?;
-        Ok(())
     }
 
     /// An earlier version of a job says nothing about the present estimate.

@@ -64,15 +64,34 @@ impl Store {
             .query_row([attempt], |row| row.get(0))?)
     }
 
-    /// The numbers of the pictures of one task under an attempt that took
-    /// others over: of an earlier task those that it brought, of its own those
-    /// that are free.
-    pub(super) fn numbers(
+    /// Links belong to the pictures that their task made, in order. What a
+    /// task no longer names is lost.
+    pub(super) fn add_links(
         &self,
         attempt: i64,
         source: Option<i64>,
-        count: usize,
-    ) -> Result<Vec<u32>, LedgerError> {
+        links: &[String],
+        expires_at: i64,
+    ) -> Result<(), LedgerError> {
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO image (attempt, number, link, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (attempt, number)
+             DO UPDATE SET link = excluded.link, expires_at = excluded.expires_at WHERE saved_at IS NULL",
+        )?;
+        for (number, link) in self.numbers(attempt, source, links.len())?.iter().zip(links) {
+            insert.execute(params![attempt, number, link, expires_at])?;
+        }
+        self.db
+            .prepare_cached(
+                "UPDATE image SET expires_at = ?2 WHERE attempt = ?1 AND source IS ?3 AND saved_at IS NULL AND expires_at IS NULL",
+            )?
+            .execute(params![attempt, expires_at, source])?;
+        Ok(())
+    }
+
+    /// The numbers of the pictures of one task under an attempt that took
+    /// others over: of an earlier task those that it brought, of its own those
+    /// that are free.
+    fn numbers(&self, attempt: i64, source: Option<i64>, count: usize) -> Result<Vec<u32>, LedgerError> {
         let mut query = self.db.prepare_cached(
             "SELECT number FROM image WHERE attempt = ?1 AND (?2 IS NULL) = (source IS NULL)
              AND ifnull(source = ?2, 1) ORDER BY number",
