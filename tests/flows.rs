@@ -64,6 +64,18 @@ async fn no_window_holds_more_than_the_rate_refusals_and_restarts_included() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_later_run_waits_as_the_earlier_one_was_told() {
+    let mut world = World::new(THIRTY, faults("429@3,retry-after=300")).await;
+    world.settings.collect = false;
+    world.settings.deadline = Some(tokio::time::Instant::now() + Duration::from_secs(20));
+    assert_eq!(world.run().await.emulator.creates_received, 3);
+    world.settings.deadline = None;
+    let arrivals = world.run().await.emulator.create_arrivals_ms;
+    assert_eq!(arrivals.len(), 31);
+    assert!(arrivals[3] - arrivals[2] >= 300_000, "{arrivals:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_tasks_are_looked_at_with_one_request() {
     let world = World::new(THIRTY, Options::default()).await;
     let stats = world.run().await.emulator;

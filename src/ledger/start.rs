@@ -225,6 +225,16 @@ impl Store {
         ages.map(|at| Ok(Duration::from_millis((now - at?).max(0) as u64))).collect()
     }
 
+    /// Remembers what the last refusal came to, as opaque text.
+    pub fn set_pace(&self, pace: &str) -> Result<(), LedgerError> {
+        self.set_meta("pace", pace)
+    }
+
+    /// What the last refusal came to, as it was remembered.
+    pub fn pace(&self) -> Result<Option<String>, LedgerError> {
+        self.meta("pace")
+    }
+
     fn meta(&self, key: &str) -> Result<Option<String>, LedgerError> {
         meta(&self.db, key)
     }

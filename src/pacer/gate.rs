@@ -24,6 +24,10 @@ impl Clock for TokioClock {
     }
 }
 
+/// A turn is so many cells of the limiter, so that lateness can be made up for
+/// in parts of a turn.
+const CELLS: NonZeroU32 = NonZeroU32::new(16).expect("not zero");
+
 /// Turns at even spacing, with an optional burst, and a hold that outranks
 /// both.
 #[derive(Debug)]
@@ -38,10 +42,21 @@ impl Gate {
     /// once after a rest.
     #[must_use]
     pub fn new(spacing: Duration, burst: NonZeroU32) -> Self {
+        Self::with(spacing, CELLS.saturating_mul(burst))
+    }
+
+    /// One turn every `spacing`; a turn that is taken late lets the next ones
+    /// come closer, by `slack` (at most a spacing) in all.
+    #[must_use]
+    pub fn even(spacing: Duration, slack: Duration) -> Self {
+        let share = slack.as_secs_f64() / spacing.as_secs_f64().max(f64::MIN_POSITIVE);
+        Self::with(spacing, CELLS.saturating_add((share.min(1.0) * f64::from(CELLS.get())) as u32))
+    }
+
+    fn with(spacing: Duration, burst: NonZeroU32) -> Self {
         let clock = TokioClock { origin: Instant::now() };
-        let quota = Quota::with_period(spacing.max(Duration::from_nanos(1)))
-            .unwrap_or(Quota::per_second(NonZeroU32::MAX))
-            .allow_burst(burst);
+        let cell = (spacing / CELLS.get()).max(Duration::from_nanos(1));
+        let quota = Quota::with_period(cell).unwrap_or(Quota::per_second(NonZeroU32::MAX)).allow_burst(burst);
         Self { limiter: RateLimiter::direct_with_clock(quota, clock), clock, held_until: None }
     }
 
@@ -51,7 +66,11 @@ impl Gate {
         if let Some(until) = self.held_until.filter(|until| *until > now) {
             return Err(until);
         }
-        self.limiter.check().map_err(|early| now + early.wait_time_from(self.clock.now()))
+        match self.limiter.check_n(CELLS) {
+            Ok(Err(early)) => Err(now + early.wait_time_from(self.clock.now())),
+            // A burst holds a turn at least.
+            Ok(Ok(())) | Err(_) => Ok(()),
+        }
     }
 
     /// No turn before `until`; a shorter hold never shortens a longer one.
@@ -89,6 +108,21 @@ mod tests {
         tokio::time::advance(Duration::from_mins(1)).await;
         let later = turns_within(&mut gate, Duration::from_secs(1)).await;
         assert!((20..=21).contains(&later), "{later} turns after a rest");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_turn_is_made_up_for_within_the_slack() {
+        let spacing = Duration::from_millis(16);
+        for (slack, late, next) in [(0, 5, 16), (3, 2, 14), (3, 9, 13), (99, 99, 0)] {
+            let mut gate = Gate::even(spacing, Duration::from_millis(slack));
+            // The slack of a fresh gate is used up first.
+            while gate.turn().is_ok() {}
+            let Err(on_time) = gate.turn() else { panic!() };
+            tokio::time::sleep_until(on_time + Duration::from_millis(late)).await;
+            gate.turn().unwrap();
+            let following = gate.turn().err().map_or(0, |at| at.duration_since(Instant::now()).as_millis());
+            assert_eq!(following, next, "slack {slack}, {late} late");
+        }
     }
 
     #[tokio::test(start_paused = true)]

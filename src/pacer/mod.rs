@@ -7,10 +7,14 @@
 //! try passes the same gate.
 
 mod backoff;
+mod flight;
 mod gate;
+mod pace;
 mod submissions;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use backoff::backoff;
 pub use gate::Gate;
-pub use submissions::{Limits, Pacer};
+pub use submissions::{Limits, Pacer, Slowed};

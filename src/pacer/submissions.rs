@@ -1,12 +1,13 @@
 //! The pace of submissions: a ceiling that the user sets, lowered for everyone
 //! by a refusal and raised again by what is accepted.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::flight::{Flight, Reason};
 use super::gate::Gate;
+use super::pace::Pace;
 use super::window::{Room, Window};
 
 /// The ceilings a user set.
@@ -20,37 +21,44 @@ pub struct Limits {
     pub in_flight: u32,
 }
 
+/// What a refusal came to, as far as it holds for a later process too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slowed {
+    /// No submission for so long.
+    pub hold: Duration,
+    /// Of the configured pace, above 0 and at most 1.
+    pub share: f64,
+    /// Tasks that may be in flight.
+    pub in_flight: u32,
+}
+
 /// Spacing and windows are stretched by this much, so that clocks and
 /// networks that are not quite even stay below the limit.
 const HEADROOM: f64 = 1.01;
 
-/// A refusal widens the spacing and narrows the tasks in flight by this much.
-const SLOWER: f64 = 1.5;
-
-/// The spacing never grows beyond this multiple of the configured one.
-const SLOWEST: f64 = 64.0;
-
-/// Each accepted submission undoes this share of the slow-down.
-const CLIMB: f64 = 0.02;
+/// Timers are late by up to about this much, and so many turns may be made up
+/// for; once the pace was refused, none.
+const SLACK: Duration = Duration::from_millis(2);
 
 /// A refusal that names no time holds all submissions for this long.
 const DEFAULT_HOLD: Duration = Duration::from_secs(2);
 
 /// Hands out submission slots.
 ///
-/// Slots are evenly spaced with 1 % headroom and never caught up; no sliding
-/// window holds more sends than the limit, sends before a restart and refused
-/// ones included. A 429 can mean pace or concurrency, so it lowers both.
+/// Slots are evenly spaced with 1 % headroom; no sliding window holds more
+/// sends than the limit, sends before a restart and refused ones included. A
+/// 429 can mean pace or concurrency: it lowers both until it is known which.
 #[derive(Debug)]
 pub struct Pacer {
     limits: Limits,
     gate: Gate,
     window: Window,
-    /// 1 at the configured pace, larger when slowed down.
-    slowdown: f64,
-    /// The slow-down that the gate was last built for.
+    pace: Pace,
+    /// The pace before a refusal that may have been about tasks in flight.
+    before: Pace,
+    flight: Flight,
+    /// The share that the gate was last built for.
     applied: f64,
-    in_flight: f64,
     /// Refusals of what was sent before this instant belong to a slow-down
     /// that has already happened.
     slowed_at: Option<Instant>,
@@ -72,13 +80,15 @@ impl Pacer {
             // A runtime younger than the age can't name that instant: `now` is later, so safe.
             window.sent(slot, now.checked_sub(*age).unwrap_or(now));
         }
+        let pace = Pace::new(f64::from(limits.count) / limits.window.as_secs_f64(), limits.window);
         let mut pacer = Self {
             limits,
-            gate: gate(limits, 1.0),
+            gate: Gate::even(spacing(limits, 1.0), SLACK),
             window,
-            slowdown: 1.0,
+            pace,
+            before: pace,
+            flight: Flight::new(limits.in_flight),
             applied: 1.0,
-            in_flight: f64::from(limits.in_flight),
             slowed_at: None,
             held_until: None,
         };
@@ -87,6 +97,14 @@ impl Pacer {
             pacer.hold(now + spacing.saturating_sub(*youngest));
         }
         pacer
+    }
+
+    /// Keeps to what an earlier process was told.
+    pub fn keep_to(&mut self, slowed: Slowed) {
+        self.hold(Instant::now() + slowed.hold);
+        self.pace.start_at(slowed.share);
+        self.flight.start_at(slowed.in_flight);
+        self.rebuild();
     }
 
     /// Takes the slot for one submission, or says when to ask again. `None`
@@ -110,28 +128,34 @@ impl Pacer {
         self.window.sent(slot, at);
     }
 
-    /// The provider said "too many" to a submission sent at `sent`, with
-    /// `in_flight` tasks known to be its work. Gives the wait that follows.
-    pub fn refused(&mut self, sent: Instant, retry_after: Option<Duration>, in_flight: u32) -> Duration {
+    /// The provider said "too many" to a submission sent at `sent`, while it
+    /// was known to work on `tasks`. Gives the wait that follows.
+    pub fn refused(&mut self, sent: Instant, retry_after: Option<Duration>, tasks: u32) -> Duration {
         let now = Instant::now();
-        let wait = retry_after.unwrap_or(DEFAULT_HOLD).max(spacing(self.limits, self.slowdown));
+        let wait = retry_after.unwrap_or(DEFAULT_HOLD).max(self.spacing());
         self.hold(now + wait);
         if self.slowed_at.is_some_and(|slowed| sent <= slowed) {
             return wait;
         }
         self.slowed_at = Some(now);
-        self.slowdown = (self.slowdown * SLOWER).min(SLOWEST);
-        self.in_flight = (f64::from(in_flight).min(self.in_flight) / SLOWER).max(1.0);
+        match self.flight.refuse(tasks) {
+            Reason::Pace => self.pace.refuse(now + wait),
+            Reason::PaceOrFlight => {
+                self.before = self.pace;
+                self.pace.refuse(now + wait);
+            }
+            Reason::NotPace => self.pace = self.before,
+            Reason::Flight => {}
+        }
         self.rebuild();
         wait
     }
 
-    /// The provider took a submission: climb a little.
-    pub fn accepted(&mut self) {
-        self.slowdown = (self.slowdown * (1.0 - CLIMB)).max(1.0);
-        self.in_flight = (self.in_flight * (1.0 + CLIMB)).min(f64::from(self.limits.in_flight));
-        // A new limiter forgets the last turn, so it is rebuilt only where it matters.
-        if self.slowdown < self.applied * 0.95 || (self.slowdown <= 1.0 && self.applied > 1.0) {
+    /// The provider took a submission sent at `sent`, and works on `tasks` now.
+    pub fn accepted(&mut self, sent: Instant, tasks: u32) {
+        self.pace.accept();
+        self.flight.accept(tasks, self.slowed_at.is_some_and(|slowed| sent <= slowed));
+        if (self.pace.share() - self.applied).abs() > f64::EPSILON {
             self.rebuild();
         }
     }
@@ -141,32 +165,41 @@ impl Pacer {
         self.held_until = self.held_until.max(Some(until));
     }
 
-    /// Tasks that may be in flight at the present pace, at least 1.
+    /// Tasks that may be in flight at present, at least 1.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        (self.in_flight.floor() as u32).max(1)
+        self.flight.cap()
     }
 
     /// Submissions a second at the present pace.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        1.0 / spacing(self.limits, self.slowdown).as_secs_f64()
+        1.0 / self.spacing().as_secs_f64()
+    }
+
+    /// What a later process must know of the last refusal.
+    #[must_use]
+    pub fn slowed(&self) -> Slowed {
+        let now = Instant::now();
+        let hold = self.held_until.map(|until| until.saturating_duration_since(now)).unwrap_or_default();
+        Slowed { hold, share: self.pace.share(), in_flight: self.in_flight() }
+    }
+
+    fn spacing(&self) -> Duration {
+        spacing(self.limits, self.pace.share())
     }
 
     fn rebuild(&mut self) {
-        self.applied = self.slowdown;
-        self.gate = gate(self.limits, self.slowdown);
+        self.applied = self.pace.share();
+        let slack = if self.pace.is_strict() { Duration::ZERO } else { SLACK };
+        self.gate = Gate::even(self.spacing(), slack);
         // The first turn of a fresh limiter is free; the spacing it forgot is kept as a hold.
-        self.hold(Instant::now() + spacing(self.limits, self.slowdown));
+        self.hold(Instant::now() + self.spacing());
     }
 }
 
-fn spacing(limits: Limits, slowdown: f64) -> Duration {
-    limits.window.mul_f64(HEADROOM * slowdown / f64::from(limits.count.max(1)))
-}
-
-fn gate(limits: Limits, slowdown: f64) -> Gate {
-    Gate::new(spacing(limits, slowdown), NonZeroU32::MIN)
+fn spacing(limits: Limits, share: f64) -> Duration {
+    limits.window.mul_f64(HEADROOM / (share * f64::from(limits.count.max(1))))
 }
 
 #[cfg(test)]
@@ -219,19 +252,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_waits_as_told_lowers_both_and_success_climbs_back() {
+    async fn a_refusal_waits_as_told_and_lowers_both() {
         let mut pacer = Pacer::new(LIMITS, &[]);
         let start = Instant::now();
-        pacer.refused(start, Some(Duration::from_secs(7)), 30);
+        let wait = pacer.refused(start, Some(Duration::from_secs(7)), 30);
+        assert_eq!(wait, Duration::from_secs(7));
         assert_eq!(pacer.turn(), Err(Some(start + Duration::from_secs(7))));
-        assert_eq!(pacer.in_flight(), 20);
-        let slowed = pacer.rate();
-        assert!(slowed < 1.4, "{slowed}");
-        for _ in 0..200 {
-            pacer.accepted();
-        }
-        assert!(pacer.rate() > 1.97);
-        assert_eq!(pacer.in_flight(), 60);
+        assert_eq!(pacer.in_flight(), 31);
+        assert!(pacer.rate() < 1.4, "{}", pacer.rate());
     }
 
     #[tokio::test(start_paused = true)]
@@ -240,10 +268,25 @@ mod tests {
         let sent = Instant::now();
         tokio::time::advance(Duration::from_millis(200)).await;
         pacer.refused(sent, None, 30);
-        let once = pacer.rate();
+        let once = pacer.slowed();
         for _ in 0..50 {
             pacer.refused(sent, None, 30);
         }
-        assert!((pacer.rate() - once).abs() < f64::EPSILON);
+        assert_eq!(pacer.slowed(), once);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_keeps_to_what_a_refusal_said() {
+        let mut before = Pacer::new(LIMITS, &[]);
+        for _ in 0..3 {
+            before.refused(Instant::now(), Some(Duration::from_mins(5)), 3);
+            tokio::time::advance(Duration::from_mins(1)).await;
+        }
+        let slowed = before.slowed();
+        assert_eq!(slowed, Slowed { hold: Duration::from_mins(4), share: 1.0, in_flight: 3 });
+        let mut pacer = Pacer::new(LIMITS, &[]);
+        pacer.keep_to(slowed);
+        assert_eq!(pacer.turn(), Err(Some(Instant::now() + Duration::from_mins(4))));
+        assert_eq!(pacer.slowed(), slowed);
     }
 }

@@ -61,6 +61,7 @@ pub(super) enum Step {
     Listed(Box<Result<Listing, NoListing>>),
     Called(i64, i64, String, Box<Result<(), LedgerError>>),
     Adopted(Box<Held>, Box<Adopted>),
+    Noted(Box<Result<(), LedgerError>>),
 }
 
 /// How much a provider is trusted with after a row of unknown outcomes.
@@ -205,8 +206,9 @@ impl Driver {
 
     /// Takes up what earlier runs paid for.
     async fn resume(&mut self) -> Result<(), RunError> {
-        let found = self.shared.ledger.write(|store| Ok((store.in_flight()?, store.ready()?)));
-        let (in_flight, ready) = found.await?;
+        let found = self.shared.ledger.write(|store| Ok((store.in_flight()?, store.ready()?, store.pace()?)));
+        let (in_flight, ready, pace) = found.await?;
+        self.keep_to_pace(&pace.unwrap_or_default());
         let collecting = if self.settings.collect { in_flight.len() + ready.len() } else { 0 };
         self.in_flight = in_flight.len();
         for task in in_flight {
@@ -395,6 +397,11 @@ impl Driver {
             Step::Listed(listed) => self.on_listed(*listed),
             Step::Called(job, attempt, task, stored) => self.on_called(job, attempt, task, *stored),
             Step::Adopted(held, adopted) => self.on_adopted(*held, *adopted),
+            Step::Noted(noted) => {
+                if let Err(error) = *noted {
+                    self.broken(error);
+                }
+            }
         }
     }
 

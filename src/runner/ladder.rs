@@ -137,19 +137,20 @@ impl Driver {
     }
 
     pub(super) fn on_replayed(&mut self, mut replay: Replay, begun: Instant, replayed: Replayed) {
+        self.in_flight -= 1;
         match replayed {
             Replayed::Settled(Submitted::Taken { recorded, taken, .. }) => {
                 self.ended.sent += 1;
                 self.ended.accepted += 1;
                 self.answered();
-                self.pacer.accepted();
+                self.in_flight += 1;
+                self.pacer.accepted(begun, self.at_the_provider());
                 if taken.via == Via::FreshReplay {
                     self.ladder.list = true;
                     self.ladder.doubted =
                         self.ladder.doubted.into_iter().chain([replay.held.intent_at]).min();
                 }
                 self.named(&replay.held, recorded, taken);
-                return;
             }
             Replayed::Settled(Submitted::Broken(error)) => self.broken(error),
             Replayed::Settled(_) | Replayed::Over => {}
@@ -170,7 +171,6 @@ impl Driver {
                 self.replay_later(replay);
             }
         }
-        self.in_flight -= 1;
     }
 
     pub(super) fn on_listed(&mut self, listed: Result<Listing, NoListing>) {
@@ -256,8 +256,8 @@ impl Driver {
             Again::Throttled { retry_after } => {
                 self.ended.throttled += 1;
                 self.answered();
-                let in_flight = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
-                let wait = self.pacer.refused(begun, retry_after, in_flight);
+                let wait = self.pacer.refused(begun, retry_after, self.at_the_provider());
+                self.note_pace();
                 self.tell(&Event::Throttled { wait });
             }
             Again::Unavailable { why, retry_after } => {

@@ -22,6 +22,7 @@ mod scale;
 mod schedule;
 mod settings;
 mod shared;
+mod slowed;
 mod stage;
 mod submit;
 

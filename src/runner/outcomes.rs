@@ -48,7 +48,9 @@ impl Driver {
 
     pub(super) fn on_submitted(&mut self, order: Order, begun: Instant, submitted: Submitted) {
         match submitted {
-            Submitted::Taken { recorded, attempt, taken } => self.on_taken(&order, recorded, attempt, taken),
+            Submitted::Taken { recorded, attempt, taken } => {
+                self.on_taken(&order, begun, recorded, attempt, taken);
+            }
             Submitted::Refused { recorded, answer } => {
                 self.in_flight -= 1;
                 self.ended.sent += 1;
@@ -121,12 +123,19 @@ impl Driver {
         self.tell(&Event::Dearer { kind, estimated: estimate, proven });
     }
 
-    fn on_taken(&mut self, order: &Order, mut recorded: Recorded, attempt: i64, taken: Taken) {
+    fn on_taken(
+        &mut self,
+        order: &Order,
+        begun: Instant,
+        mut recorded: Recorded,
+        attempt: i64,
+        taken: Taken,
+    ) {
         self.tell_raise(recorded.raise.take());
         self.ended.sent += 1;
         self.ended.accepted += 1;
         self.answered();
-        self.pacer.accepted();
+        self.pacer.accepted(begun, self.at_the_provider());
         self.snapshot.jobs.shift(State::Pending, recorded.state);
         self.snapshot.credits += taken.reserved.or(order.pending.estimate).unwrap_or_default();
         self.tell(&Event::Submitted { id: recorded.id.clone(), task: taken.task.clone() });

@@ -123,6 +123,11 @@ impl Driver {
         self.in_flight.saturating_sub(self.queues.overdue())
     }
 
+    /// Tasks that are known to be at work, as far as the pacer cares.
+    pub(super) fn at_the_provider(&self) -> u32 {
+        u32::try_from(self.working().saturating_sub(self.posting)).unwrap_or(u32::MAX)
+    }
+
     /// Download first, buy second.
     fn downloads_lag(&self) -> bool {
         let soon = self.shared.clock.now_ms() + EXPIRY_MARGIN_MS;

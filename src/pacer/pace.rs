@@ -1,0 +1,141 @@
+//! The fastest pace that the provider takes, as a share of the configured one.
+//!
+//! A refusal says that the present share is too fast, a spell without one that
+//! it is not. Between the two the search halves the distance; what it found it
+//! keeps, and only now and then tries whether more is allowed by now.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Where nothing else is known, a refusal lowers the share by this much.
+const SLOWER: f64 = 1.5;
+
+/// The share never falls below this.
+const SLOWEST: f64 = 1.0 / 64.0;
+
+/// A share counts as kept after two windows, the first of which may have been
+/// empty, but not before so many submissions.
+const SPELL: u32 = 10;
+
+/// A kept share and a refused one this close together end the search.
+const CLOSE: f64 = 1.04;
+
+/// Spells until a refused share is tried again; twice as many each time in vain.
+const PATIENCE: u32 = 30;
+const LONGEST_PATIENCE: u32 = 240;
+
+/// Steps of a climb for which no refused share is known: careful first.
+const FIRST_STEP: f64 = 1.05;
+const LONGEST_STEP: f64 = 1.25;
+
+/// From here on turns are not caught up once the configured pace was refused.
+const NEARLY_FULL: f64 = 0.85;
+
+/// The search for the pace.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Submissions a second as configured.
+    configured: f64,
+    spell: Duration,
+    share: f64,
+    since: Instant,
+    /// Submissions taken at this share.
+    taken: u32,
+    /// The last share that lasted a spell.
+    kept: Option<f64>,
+    /// The last share that was refused, until it is to be tried again.
+    refused: Option<f64>,
+    patience: u32,
+    step: f64,
+    /// The configured pace itself was refused.
+    full_refused: bool,
+    /// The last refusal, and submissions taken since.
+    last: Option<(Instant, u32)>,
+}
+
+impl Pace {
+    pub(super) fn new(configured: f64, window: Duration) -> Self {
+        Self {
+            configured,
+            spell: (window * 2).max(Duration::from_secs(2)),
+            share: 1.0,
+            since: Instant::now(),
+            taken: 0,
+            kept: None,
+            refused: None,
+            patience: PATIENCE,
+            step: FIRST_STEP,
+            full_refused: false,
+            last: None,
+        }
+    }
+
+    /// Goes on with a share that an earlier process found.
+    pub(super) fn start_at(&mut self, share: f64) {
+        self.set(share);
+    }
+
+    pub(super) fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// The configured pace was refused, and what is close to it may be: what
+    /// limits it counts every single submission.
+    pub(super) fn is_strict(&self) -> bool {
+        self.full_refused && self.share > NEARLY_FULL
+    }
+
+    /// The present share was refused; nothing is sent before `until`.
+    pub(super) fn refuse(&mut self, until: Instant) {
+        let failed = self.share;
+        // From one refusal to the next the provider took what it allows: a
+        // bucket was empty both times, a window full.
+        let allowed = self.last.filter(|(_, taken)| *taken >= SPELL).map(|(at, taken)| {
+            f64::from(taken) / at.elapsed().as_secs_f64().max(f64::MIN_POSITIVE) / self.configured
+        });
+        if let Some(kept) = self.kept.filter(|kept| *kept < failed * 0.99) {
+            if self.refused.is_none() {
+                self.patience = (self.patience * 2).min(LONGEST_PATIENCE);
+            }
+            self.set(kept);
+        } else {
+            self.kept = None;
+            self.patience = PATIENCE;
+            let slower = allowed.map_or(0.0, |allowed| allowed * 0.97);
+            self.set(slower.clamp(failed / SLOWER, failed * 0.95));
+        }
+        self.refused = Some(failed);
+        self.full_refused |= failed >= 1.0;
+        self.step = FIRST_STEP;
+        self.since = until;
+        self.last = Some((Instant::now(), 0));
+    }
+
+    pub(super) fn accept(&mut self) {
+        self.taken += 1;
+        if let Some((_, taken)) = &mut self.last {
+            *taken += 1;
+        }
+        if self.taken < SPELL || self.since.elapsed() < self.spell {
+            return;
+        }
+        self.kept = Some(self.share);
+        match self.refused {
+            Some(refused) if self.share * CLOSE < refused => self.set(f64::midpoint(self.share, refused)),
+            Some(_) if self.since.elapsed() < self.spell * self.patience => {}
+            Some(_) => self.refused = None,
+            None if self.share < 1.0 => {
+                self.set(self.share * self.step);
+                self.step = (self.step * FIRST_STEP).min(LONGEST_STEP);
+            }
+            None => {}
+        }
+    }
+
+    fn set(&mut self, share: f64) {
+        self.share = share.clamp(SLOWEST, 1.0);
+        self.since = Instant::now();
+        self.taken = 0;
+    }
+}
