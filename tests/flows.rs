@@ -77,10 +77,11 @@ async fn a_later_run_waits_as_the_earlier_one_was_told() {
 
 #[tokio::test(start_paused = true)]
 async fn many_tasks_are_looked_at_with_one_request() {
-    let world = World::new(THIRTY, Options::default()).await;
+    let options = Options { latency: "40s..80s".parse().unwrap(), ..Options::default() };
+    let world = World::new(THIRTY, options).await;
     let stats = world.run().await.emulator;
-    assert!(stats.reads <= 30, "{} single reads", stats.reads);
-    assert!(stats.batch_reads + stats.reads < 60, "{} batch reads", stats.batch_reads);
+    // Thirty tasks, each looked at some three times: alone, that would be ninety.
+    assert!(stats.batch_reads + stats.reads <= 30, "{} reads, {} of many", stats.reads, stats.batch_reads);
 }
 
 #[tokio::test(start_paused = true)]

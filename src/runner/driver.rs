@@ -23,7 +23,7 @@ use super::listing::{Listing, NoListing};
 use super::look::{Found, Tries, Watched};
 use super::queues::{Due, Queues};
 use super::replay::{Replay, Replayed};
-use super::schedule::first_look_at;
+use super::schedule::{Kind, Schedule};
 use super::settings::{Settings, Stop};
 use super::shared::Shared;
 use super::stage::{Order, Unstaged, Uploads};
@@ -84,6 +84,7 @@ pub(super) struct Driver {
     pub(super) snapshot: Snapshot,
     pub(super) pacer: Pacer,
     pub(super) look_gate: Gate,
+    pub(super) schedule: Schedule,
     pub(super) fetch_gate: Gate,
     pub(super) watch: Watch,
     pub(super) queues: Queues,
@@ -146,6 +147,7 @@ impl Driver {
             shared: Arc::new(shared),
             pacer: Pacer::new(settings.limits, &ages),
             look_gate: Gate::new(LOOKS_EVERY, BURST),
+            schedule: Schedule::default(),
             fetch_gate: Gate::new(FETCHES_EVERY, BURST),
             watch: Watch::new(settings.stop_after, snapshot.jobs.total, snapshot.jobs.unknown),
             queues: Queues::default(),
@@ -212,9 +214,7 @@ impl Driver {
         let collecting = if self.settings.collect { in_flight.len() + ready.len() } else { 0 };
         self.in_flight = in_flight.len();
         for task in in_flight {
-            let due = first_look_at(task.accepted_at, task.estimated);
-            let at = self.shared.clock.instant(due);
-            self.queues.look_later(at, Watched::new(task));
+            self.first_look(Watched::found(task, Kind::default()));
         }
         self.queues.fetch(ready, 0);
         self.tell(&Event::Started { collecting: collecting as u64 });

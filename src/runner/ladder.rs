@@ -12,8 +12,10 @@ use super::RunError;
 use super::driver::{Driver, Step};
 use super::halt::Halt;
 use super::listing::{Listing, NoListing};
+use super::look::Watched;
 use super::queues::Due;
 use super::replay::{Replay, Replayed, replay_at};
+use super::schedule::Kind;
 use super::settings::Stop;
 use super::submit::{Again, Submitted};
 use crate::api::LookError;
@@ -247,7 +249,7 @@ impl Driver {
             estimated: taken.estimated,
             tries: held.tries,
         };
-        self.watch_task(task, recorded);
+        self.watch_task(Watched::found(task, Kind::default()), recorded);
     }
 
     /// What a free "not now" means for the pace and for the run.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
+use super::schedule::Kind;
 use super::shared::Shared;
 use super::submit::LINK_LIFE_MS;
 use crate::api::{Class, LookError, ManyLooks, Next, Status, Task};
@@ -18,6 +19,12 @@ const EMPTY_LOOKS: u32 = 5;
 #[derive(Clone, Debug)]
 pub(super) struct Watched {
     pub(super) task: InFlight,
+    pub(super) kind: Kind,
+    /// When the last look was asked for, in milliseconds since 1970.
+    pub(super) asked_at: i64,
+    /// The last age at which it was known not to have ended; none where an
+    /// earlier run may have missed the end.
+    pub(super) unfinished: Option<Duration>,
     /// Looks that found it unfinished, in this run.
     pub(super) looks: u32,
     /// Looks that found it completed and without links.
@@ -31,8 +38,30 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(task: InFlight) -> Self {
-        Self { task, looks: 0, empty: 0, overdue: false, refreshes: 0, refused: 0 }
+    /// A task that has just been taken.
+    pub(super) fn fresh(task: InFlight, kind: Kind) -> Self {
+        Self { unfinished: Some(Duration::ZERO), ..Self::found(task, kind) }
+    }
+
+    /// A task that may have ended long ago.
+    pub(super) fn found(task: InFlight, kind: Kind) -> Self {
+        let (asked_at, unfinished) = (0, None);
+        Self {
+            task,
+            kind,
+            asked_at,
+            unfinished,
+            looks: 0,
+            empty: 0,
+            overdue: false,
+            refreshes: 0,
+            refused: 0,
+        }
+    }
+
+    /// Its age when it was looked at last.
+    pub(super) fn age(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.asked_at - self.task.accepted_at).unwrap_or(0))
     }
 }
 
@@ -73,11 +102,17 @@ pub(super) enum Found {
 impl Shared {
     /// How many tasks one look may take.
     pub(super) fn look_size(&self) -> usize {
-        if self.one_by_one.load(Ordering::Relaxed) { 1 } else { crate::api::MANY }
+        if self.reads_singly() { 1 } else { crate::api::MANY }
+    }
+
+    pub(super) fn reads_singly(&self) -> bool {
+        self.one_by_one.load(Ordering::Relaxed)
     }
 
     /// Looks at tasks and records what ended.
-    pub(super) async fn look(&self, watched: Vec<Watched>, tries: Tries) -> Vec<(Watched, Found)> {
+    pub(super) async fn look(&self, mut watched: Vec<Watched>, tries: Tries) -> Vec<(Watched, Found)> {
+        let now = self.clock.now_ms();
+        watched.iter_mut().for_each(|watched| watched.asked_at = now);
         let reports = if watched.len() == 1 {
             self.read_one(&watched[0]).await
         } else {

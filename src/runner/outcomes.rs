@@ -9,7 +9,7 @@ use super::fetch::{Fetch, Fetched, Next, after_failure};
 use super::halt::Halt;
 use super::look::{Found, Watched};
 use super::queues::Due;
-use super::schedule::{OVERDUE_EVERY, first_look_at, next_look};
+use super::schedule::{Kind, MANY_WAIT, OVERDUE_EVERY, Reads, together};
 use super::stage::{Order, Unstaged};
 use super::submit::{Again, Submitted};
 use crate::api::{Class, LookError};
@@ -147,25 +147,38 @@ impl Driver {
             estimated: taken.estimated,
             tries: order.pending.tries + 1,
         };
-        self.watch_task(task, recorded);
+        let kind = self.schedule.kind(&order.pending.request);
+        self.watch_task(Watched::fresh(task, kind), recorded);
     }
 
     /// Waits for a task that was just named, or fetches its pictures.
-    pub(super) fn watch_task(&mut self, task: InFlight, recorded: Recorded) {
+    pub(super) fn watch_task(&mut self, watched: Watched, recorded: Recorded) {
         if recorded.state == State::Ready {
             self.in_flight -= 1;
             self.queues.fetch(recorded.fetch, 0);
             return;
         }
-        let due = first_look_at(task.accepted_at, task.estimated);
-        self.queues.look_later(self.shared.clock.instant(due), Watched::new(task));
+        self.first_look(watched);
+    }
+
+    /// A ledger that somebody filled may hold any time of acceptance.
+    pub(super) fn first_look(&mut self, watched: Watched) {
+        let task = &watched.task;
+        let age = self.schedule.first_look(watched.kind, task.estimated);
+        self.look_at(task.accepted_at.saturating_add(age.as_millis() as i64), age / 16, watched);
+    }
+
+    /// Where tasks are read together, within about `grid` of others.
+    fn look_at(&mut self, at: i64, grid: Duration, watched: Watched) {
+        let at = if self.shared.reads_singly() { at } else { together(at, grid) };
+        self.queues.look_later(self.shared.clock.instant(at), watched);
     }
 
     /// The pictures of one task are here, and another has more of the job's.
     fn look_on(&mut self, task: Option<Box<InFlight>>) {
         let Some(task) = task else { return };
         self.in_flight += 1;
-        self.queues.look_later(Instant::now(), Watched::new(*task));
+        self.queues.look_later(Instant::now(), Watched::found(*task, Kind::default()));
     }
 
     /// Nothing was bought: the order keeps its place at the head of the queue.
@@ -244,6 +257,9 @@ impl Driver {
         match found {
             Found::Ended { recorded, .. } if recorded.stale => {}
             Found::Ended { mut recorded, failure: None } => {
+                if let Some(unfinished) = watched.unfinished {
+                    self.schedule.ended(watched.kind, unfinished, watched.age());
+                }
                 self.tell_raise(recorded.raise.take());
                 self.waits_for_money = false;
                 self.watch.task_ended(None);
@@ -267,6 +283,7 @@ impl Driver {
             }
             Found::Unfinished => {
                 watched.looks += 1;
+                watched.unfinished = Some(watched.age());
                 self.look_again(watched, Duration::ZERO);
             }
             Found::Error(error) => self.on_look_error(watched, error),
@@ -318,10 +335,18 @@ impl Driver {
     }
 
     fn look_again(&mut self, mut watched: Watched, at_least: Duration) {
-        let age = self.shared.clock.now_ms() - watched.task.accepted_at;
-        watched.overdue = age > self.settings.overdue.as_millis() as i64;
-        let wait = if watched.overdue { OVERDUE_EVERY } else { next_look(watched.looks, fastrand::f64()) };
-        self.queues.look_later(Instant::now() + wait.max(at_least), watched);
+        let now = self.shared.clock.now_ms();
+        let age = Duration::from_millis(u64::try_from(now - watched.task.accepted_at).unwrap_or(0));
+        watched.overdue = age > self.settings.overdue;
+        let wait = if watched.overdue {
+            OVERDUE_EVERY
+        } else {
+            let alone = self.shared.reads_singly() || self.queues.waiting_tasks() < MANY_WAIT;
+            let reads = if alone { Reads::Single } else { Reads::Together };
+            self.schedule.next_look(watched.kind, age, watched.looks, reads, fastrand::f64())
+        };
+        let wait = wait.max(at_least);
+        self.look_at(now.saturating_add(wait.as_millis() as i64), wait, watched);
     }
 
     pub(super) fn on_fetched(&mut self, mut fetch: Fetch, fetched: Fetched) {
@@ -382,7 +407,7 @@ impl Driver {
             Next::Refresh(wait) => {
                 // A fresh report carries fresh links.
                 self.queues.forget(&fetch.picture);
-                let mut watched = Watched::new(fetch.picture.task);
+                let mut watched = Watched::found(fetch.picture.task, Kind::default());
                 watched.refreshes = fetch.failures;
                 self.queues.look_later(Instant::now() + wait, watched);
             }

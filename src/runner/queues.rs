@@ -191,6 +191,11 @@ impl Queues {
         self.replays.is_empty() && self.waiting_replays == 0
     }
 
+    /// Tasks that wait for their next look.
+    pub(super) fn waiting_tasks(&self) -> usize {
+        self.waiting_tasks.len()
+    }
+
     /// Overdue tasks that are waited for.
     pub(super) fn overdue(&self) -> usize {
         self.waiting_overdue
