@@ -112,7 +112,9 @@ impl Shared {
     /// Looks at tasks and records what ended.
     pub(super) async fn look(&self, mut watched: Vec<Watched>, tries: Tries) -> Vec<(Watched, Found)> {
         let now = self.clock.now_ms();
-        watched.iter_mut().for_each(|watched| watched.asked_at = now);
+        for watched in &mut watched {
+            watched.asked_at = now;
+        }
         let reports = if watched.len() == 1 {
             self.read_one(&watched[0]).await
         } else {

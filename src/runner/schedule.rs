@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn looks_fall_due_together_and_never_early() {
-        let gap = Duration::from_millis(3000);
+        let gap = Duration::from_secs(3);
         for at in [0, 1, 2047, 2048, 1_700_000_000_123] {
             let put_off = together(at, gap);
             assert!(put_off >= at && put_off - at < 2048 && put_off % 2048 == 0, "{at} {put_off}");
