@@ -216,6 +216,12 @@ mod tests {
     /// The whole table: for each state the events that are legal, and where
     /// they lead. Everything that is not listed is illegal.
     #[test]
+    fn states_are_shown_by_the_names_of_the_contract() {
+        let names = State::ALL.map(|state| state.to_string());
+        assert_eq!(names, ["pending", "submitting", "submitted", "ready", "unknown", "failed", "done"]);
+    }
+
+    #[test]
     fn the_table_of_transitions() {
         let again = Event::TaskFailed { again: true };
         let dead = Event::TaskFailed { again: false };

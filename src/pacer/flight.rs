@@ -133,3 +133,115 @@ impl Flight {
         self.limit = Limit::Found { tasks, left: patience, patience };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_is_at_work_it_is_the_pace() {
+        let mut flight = Flight::new(60);
+        assert_eq!(flight.refuse(0), Reason::Pace);
+        assert_eq!(flight.cap(), 60);
+    }
+
+    #[test]
+    fn a_number_that_was_fine_a_moment_ago_is_not_the_reason_at_first() {
+        let mut flight = Flight::new(60);
+        flight.accept(30, false);
+        assert_eq!([flight.refuse(29), flight.refuse(29)], [Reason::Pace; 2]);
+        assert_eq!(flight.cap(), 60);
+        assert_eq!(flight.refuse(29), Reason::PaceOrFlight);
+        assert_eq!(flight.cap(), 30);
+        // What is taken in between begins the row anew.
+        let mut flight = Flight::new(60);
+        flight.accept(30, false);
+        for _ in 0..5 {
+            assert_eq!([flight.refuse(29), flight.refuse(29)], [Reason::Pace; 2]);
+            flight.accept(12, false);
+        }
+        assert_eq!(flight.refuse(30), Reason::PaceOrFlight);
+    }
+
+    #[test]
+    fn one_more_than_were_there_is_tried_and_settles_it() {
+        let mut taken = Flight::new(60);
+        assert_eq!(taken.refuse(3), Reason::PaceOrFlight);
+        assert_eq!(taken.cap(), 4);
+        taken.accept(3, false);
+        assert_eq!(taken.cap(), 4);
+        taken.accept(4, false);
+        assert_eq!(taken.cap(), 60);
+
+        let mut refused = Flight::new(60);
+        let reasons = [refused.refuse(3), refused.refuse(2), refused.refuse(3), refused.refuse(3)];
+        assert_eq!(reasons, [Reason::PaceOrFlight, Reason::Pace, Reason::Pace, Reason::NotPace]);
+        assert_eq!(refused.cap(), 3);
+    }
+
+    #[test]
+    fn what_was_on_the_wire_at_the_refusal_counts_to_those_that_were_there() {
+        let mut flight = Flight::new(60);
+        flight.refuse(1);
+        flight.accept(2, true);
+        flight.accept(3, true);
+        assert_eq!(flight.cap(), 4);
+        assert_eq!([flight.refuse(3), flight.refuse(3)], [Reason::Pace, Reason::NotPace]);
+        assert_eq!(flight.cap(), 3);
+    }
+
+    #[test]
+    fn a_limit_is_tried_again_after_twice_as_many_each_time_in_vain() {
+        let mut flight = Flight::new(60);
+        flight.start_at(3);
+        for patience in [4, 8, 16, 32, 64, 128, 128] {
+            for _ in 0..patience {
+                assert_eq!(flight.cap(), 3);
+                flight.accept(3, false);
+            }
+            flight.accept(3, false);
+            assert_eq!(flight.cap(), 4);
+            assert_eq!(flight.refuse(3), Reason::Flight);
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_lifted_is_climbed_over_and_one_that_sinks_followed() {
+        let mut flight = Flight::new(60);
+        flight.start_at(3);
+        for _ in 0..=PATIENCE {
+            flight.accept(3, false);
+        }
+        let caps: Vec<u32> = (4..12)
+            .map(|tasks| {
+                flight.accept(tasks, false);
+                flight.cap()
+            })
+            .collect();
+        assert_eq!(caps, [4, 5, 6, 7, 8, 10, 12, 14]);
+        flight.start_at(9);
+        assert_eq!(flight.refuse(8), Reason::Flight);
+        assert_eq!(flight.cap(), 8);
+        assert_eq!(flight.refuse(6), Reason::Pace);
+        assert_eq!(flight.cap(), 4);
+        assert_eq!(flight.refuse(1), Reason::Pace);
+        assert_eq!(
+            [flight.cap(), {
+                flight.refuse(0);
+                flight.cap()
+            }],
+            [1, 1]
+        );
+    }
+
+    #[test]
+    fn a_limit_above_the_configured_one_is_none() {
+        let mut flight = Flight::new(60);
+        flight.start_at(60);
+        assert_eq!(flight.refuse(10), Reason::PaceOrFlight);
+        assert_eq!(flight.cap(), 11);
+        let mut flight = Flight::new(2);
+        flight.refuse(7);
+        assert_eq!(flight.cap(), 2);
+    }
+}

@@ -139,3 +139,138 @@ impl Pace {
         self.taken = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ten_a_second() -> Pace {
+        Pace::new(10.0, Duration::from_secs(1))
+    }
+
+    /// Submissions at `rate` a second are taken for some seconds.
+    async fn taken(pace: &mut Pace, rate: u32, seconds: u32) {
+        for _ in 0..rate * seconds {
+            tokio::time::advance(Duration::from_secs(1) / rate).await;
+            pace.accept();
+        }
+    }
+
+    fn refuse(pace: &mut Pace) {
+        pace.refuse(Instant::now());
+    }
+
+    fn near(pace: &Pace, share: f64) {
+        assert!((pace.share() - share).abs() < 0.001, "{} instead of {share}", pace.share());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_slows_down_and_the_distance_is_halved_after_each_spell() {
+        let mut pace = ten_a_second();
+        refuse(&mut pace);
+        near(&pace, 1.0 / 1.5);
+        for share in [0.8333, 0.9167, 0.9583, 0.9792] {
+            taken(&mut pace, 10, 2).await;
+            near(&pace, share);
+        }
+        // Close enough.
+        taken(&mut pace, 10, 10).await;
+        near(&pace, 0.9792);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_spell_takes_two_windows_after_the_wait_and_ten_submissions() {
+        let mut pace = ten_a_second();
+        pace.refuse(Instant::now() + Duration::from_secs(5));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        taken(&mut pace, 20, 1).await;
+        near(&pace, 1.0 / 1.5);
+        taken(&mut pace, 1, 1).await;
+        near(&pace, 0.8333);
+        taken(&mut pace, 1, 9).await;
+        near(&pace, 0.8333);
+        taken(&mut pace, 1, 1).await;
+        near(&pace, 0.9167);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_kept_is_gone_back_to_and_what_then_fails_is_not() {
+        let mut pace = ten_a_second();
+        refuse(&mut pace);
+        taken(&mut pace, 10, 2).await;
+        near(&pace, 0.8333);
+        refuse(&mut pace);
+        near(&pace, 1.0 / 1.5);
+        // Five a second were taken from one refusal to the next: half of what is configured.
+        taken(&mut pace, 5, 2).await;
+        near(&pace, 0.75);
+        refuse(&mut pace);
+        near(&pace, 1.0 / 1.5);
+        taken(&mut pace, 5, 1).await;
+        refuse(&mut pace);
+        near(&pace, 1.0 / 1.5 / 1.5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_between_two_refusals_says_what_is_allowed() {
+        let mut pace = ten_a_second();
+        refuse(&mut pace);
+        taken(&mut pace, 6, 5).await;
+        let before = pace.share();
+        pace.kept = None;
+        refuse(&mut pace);
+        near(&pace, (0.6 * 0.97f64).max(before / 1.5));
+        // Nine taken are too few to tell.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        taken(&mut pace, 9, 1).await;
+        let before = pace.share();
+        refuse(&mut pace);
+        near(&pace, before / 1.5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_share_is_tried_again_after_ever_longer() {
+        let mut pace = ten_a_second();
+        refuse(&mut pace);
+        taken(&mut pace, 10, 8).await;
+        near(&pace, 0.9792);
+        for spells in [30, 60, 120, 240, 240] {
+            taken(&mut pace, 10, spells * 2 - 1).await;
+            near(&pace, 0.9792);
+            taken(&mut pace, 10, 3).await;
+            near(&pace, 1.0);
+            refuse(&mut pace);
+            near(&pace, 0.9792);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_refused_share_the_climb_quickens() {
+        let mut pace = ten_a_second();
+        pace.start_at(0.1);
+        let mut shares = vec![];
+        while pace.share() < 1.0 {
+            taken(&mut pace, 10, 2).await;
+            shares.push((pace.share() * 1000.0).round());
+        }
+        assert_eq!(&shares[..4], [105.0, 116.0, 134.0, 163.0]);
+        assert_eq!(&shares[shares.len() - 2..], [971.0, 1000.0]);
+        pace.start_at(0.0);
+        near(&pace, SLOWEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_close_to_a_refused_full_pace_is_strict() {
+        let mut pace = ten_a_second();
+        assert!(!pace.is_strict());
+        refuse(&mut pace);
+        assert!(!pace.is_strict());
+        taken(&mut pace, 10, 4).await;
+        assert!(pace.is_strict());
+        let mut slow = ten_a_second();
+        slow.start_at(0.9);
+        refuse(&mut slow);
+        slow.start_at(0.9);
+        assert!(!slow.is_strict());
+    }
+}
