@@ -41,7 +41,7 @@ pub(super) struct Drive<'a> {
 impl Drive<'_> {
     /// Runs to the end and tells how it went.
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let exit = runtime.block_on(self.run());
         // After a second Ctrl-C nobody waits for what is still running.
         runtime.shutdown_background();

@@ -1,7 +1,6 @@
 //! Decodes a whole picture to know that it is whole; the pixels are thrown
 //! away.
 
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
@@ -38,14 +37,22 @@ pub(super) fn decode(
     max_pixels: u64,
     see: &mut dyn FnMut(Row<'_>),
 ) -> Result<(Format, u32, u32), Damage> {
-    let mut file = open(path).map_err(Damage::Unreadable)?;
-    let head = head(&mut file).map_err(Damage::Unreadable)?;
+    decode_from(open(path).map_err(Damage::Unreadable)?, max_pixels, see)
+}
+
+/// As [`decode`], of a picture that begins where `source` stands.
+pub(super) fn decode_from(
+    mut source: impl Read + Seek,
+    max_pixels: u64,
+    see: &mut dyn FnMut(Row<'_>),
+) -> Result<(Format, u32, u32), Damage> {
+    let head = head(&mut source).map_err(Damage::Unreadable)?;
     let format = Format::of(&head).ok_or_else(|| no_format(&head))?;
-    file.rewind().map_err(Damage::Unreadable)?;
+    source.rewind().map_err(Damage::Unreadable)?;
     let (width, height) = match format {
-        Format::Png => png(file, max_pixels, see),
-        Format::Jpeg => jpeg::decode(&whole(file)?, max_pixels),
-        Format::WebP => webp(&whole(file)?, max_pixels),
+        Format::Png => png(source, max_pixels, see),
+        Format::Jpeg => jpeg::decode(&whole(source)?, max_pixels),
+        Format::WebP => webp(&whole(source)?, max_pixels),
     }?;
     Ok((format, width, height))
 }
@@ -73,7 +80,7 @@ pub(super) fn broken(format: Format, why: &(impl ToString + ?Sized)) -> Damage {
     Damage::Broken { format, why: why.to_string() }
 }
 
-fn whole(mut file: File) -> Result<Vec<u8>, Damage> {
+fn whole(mut file: impl Read) -> Result<Vec<u8>, Damage> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(Damage::Unreadable)?;
     Ok(bytes)
@@ -81,7 +88,7 @@ fn whole(mut file: File) -> Result<Vec<u8>, Damage> {
 
 /// Row by row, so that a large picture needs two rows of memory; with both
 /// checksums, up to the end mark.
-fn png(file: File, max_pixels: u64, see: &mut dyn FnMut(Row<'_>)) -> Result<(u32, u32), Damage> {
+fn png(file: impl Read + Seek, max_pixels: u64, see: &mut dyn FnMut(Row<'_>)) -> Result<(u32, u32), Damage> {
     let bad = |error: png::DecodingError| broken(Format::Png, &error);
     let mut options = png::DecodeOptions::default();
     options.set_ignore_checksums(false);

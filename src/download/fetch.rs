@@ -1,11 +1,10 @@
 //! One download from beginning to end.
 
-use std::io;
+use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempPath;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -84,33 +83,47 @@ impl Downloader {
         let arrived = timeout(self.policy.total_timeout, transfer)
             .await
             .map_err(|_| FetchError::transient("it took too long in all"))??;
-        let (temp, format, width, height) = self.decode(arrived.temp).await?;
-        let file = path.file(number, format.extension());
-        let (sha256, bytes) = (arrived.sha256, arrived.bytes);
-        let (root, target, folders) = (root.to_owned(), file.clone(), Arc::clone(&self.folders));
+        self.keep(arrived, root, path, number).await
+    }
+
+    /// Decodes a picture, as many at once as there are cores, and puts it in its place.
+    async fn keep(
+        &self,
+        arrived: Arrived,
+        root: &Path,
+        path: &OutPath,
+        number: Option<u32>,
+    ) -> Result<Picture, FetchError> {
+        let permit = Arc::clone(&self.decoders).acquire_owned().await;
+        let max_pixels = self.policy.max_pixels;
+        let (root, path, folders) = (root.to_owned(), path.clone(), Arc::clone(&self.folders));
         blocking(move || {
-            publish(temp, sha256, &root, &target)?;
-            folders.sync_up(&root, &target).map_err(FetchError::Disk)
+            let (format, width, height) = match &arrived {
+                Arrived::InMemory(body) => decode::decode_from(Cursor::new(body), max_pixels, &mut |_| {}),
+                Arrived::InFile { temp, .. } => decode::decode(temp.path(), max_pixels, &mut |_| {}),
+            }?;
+            let file = path.file(number, format.extension());
+            let (temp, sha256, bytes) = match arrived {
+                Arrived::InMemory(body) => {
+                    let mut temp = temporary(&folders, &root, &file).map_err(FetchError::Disk)?;
+                    temp.write_all(&body).map_err(FetchError::Disk)?;
+                    (temp, ContentHash::of(&body), body.len() as u64)
+                }
+                Arrived::InFile { temp, sha256, bytes } => (temp, sha256, bytes),
+            };
+            // The disk is waited for without a core.
+            drop(permit);
+            publish(temp, sha256, &root, &file)?;
+            folders.sync_up(&root, &file).map_err(FetchError::Disk)?;
+            Ok(Picture { file, sha256, bytes, width, height, format })
         })
-        .await?;
-        Ok(Picture { file, sha256, bytes, width, height, format })
+        .await
     }
 
     async fn transfer(&self, link: &str, root: &Path, target: PathBuf) -> Result<Arrived, FetchError> {
         let response = open(&self.client, link, Rules::of(&self.policy)).await?;
         let (root, folders) = (root.to_owned(), Arc::clone(&self.folders));
         receive(response, self.policy.max_bytes, move || temporary(&folders, &root, &target)).await
-    }
-
-    async fn decode(&self, temp: TempPath) -> Result<(TempPath, Format, u32, u32), FetchError> {
-        let permit = Arc::clone(&self.decoders).acquire_owned().await;
-        let max_pixels = self.policy.max_pixels;
-        blocking(move || {
-            let _permit = permit;
-            let (format, width, height) = decode::decode(&temp, max_pixels, &mut |_| {})?;
-            Ok((temp, format, width, height))
-        })
-        .await
     }
 }
 

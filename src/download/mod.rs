@@ -21,6 +21,7 @@ mod stream;
 mod stub;
 #[cfg(test)]
 mod tests;
+mod together;
 mod verify;
 
 pub use decode::Row;

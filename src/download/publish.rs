@@ -3,12 +3,12 @@
 //! The file is synced before its name appears and the folders after it: at a
 //! power cut, rename alone lost every file and a file's sync alone some.
 
-use std::fs::{File, Permissions};
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use tempfile::{Builder, NamedTempFile, TempPath};
+use tempfile::{Builder, NamedTempFile};
 
 use super::error::FetchError;
 use super::place::{Folders, PREFIX};
@@ -24,7 +24,7 @@ pub(super) fn temporary(folders: &Folders, root: &Path, target: &Path) -> io::Re
 /// Gives a verified file its name below `root`. Overwrites nothing; an equal
 /// file under that name is as good. The caller syncs the folders after it.
 pub(super) fn publish(
-    temp: TempPath,
+    temp: NamedTempFile,
     sha256: ContentHash,
     root: &Path,
     relative: &Path,
@@ -32,7 +32,7 @@ pub(super) fn publish(
     let target = root.join(relative);
     crash_point!("picture-written");
     if !sabotaged!("no-picture-sync") {
-        File::open(&temp).and_then(|file| file.sync_all()).map_err(FetchError::Disk)?;
+        temp.as_file().sync_all().map_err(FetchError::Disk)?;
     }
     crash_point!("picture-synced");
     if let Err(failed) = temp.persist_noclobber(&target) {

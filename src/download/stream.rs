@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use sha2::{Digest, Sha256};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::NamedTempFile;
 use url::Url;
 
 use super::error::FetchError;
@@ -72,15 +72,16 @@ struct Sink {
     hasher: Sha256,
 }
 
-/// A whole body in its temporary file, which vanishes with this value.
-pub(super) struct Arrived {
-    pub(super) temp: TempPath,
-    pub(super) sha256: ContentHash,
-    pub(super) bytes: u64,
+/// A whole body.
+pub(super) enum Arrived {
+    /// A small one.
+    InMemory(Vec<u8>),
+    /// In its temporary file, which vanishes with this value.
+    InFile { temp: NamedTempFile, sha256: ContentHash, bytes: u64 },
 }
 
-/// Writes the body into the file that `make` makes. Hashing and writing happen
-/// beside the reactor, a buffer at a time: most pictures take one step.
+/// Writes a body that is not small into the file that `make` makes. Hashing
+/// and writing happen beside the reactor, a buffer at a time.
 pub(super) async fn receive(
     mut response: Response,
     limit: u64,
@@ -98,17 +99,20 @@ pub(super) async fn receive(
         if bytes > limit {
             return Err(Damage::TooLong { limit }.into());
         }
-        buffer.extend_from_slice(&chunk);
-        if buffer.len() >= BUFFER {
+        if buffer.len() + chunk.len() > BUFFER {
             (sink, buffer) = pour(make.take(), sink, buffer).await?;
         }
+        buffer.extend_from_slice(&chunk);
     }
     if let Some(length) = declared.filter(|length| *length != bytes) {
         return Err(FetchError::transient(format!("{bytes} of {length} bytes arrived")));
     }
+    if sink.is_none() {
+        return if buffer.is_empty() { Err(Damage::Empty.into()) } else { Ok(Arrived::InMemory(buffer)) };
+    }
     match pour(make.take(), sink, buffer).await?.0 {
         Some(Sink { temp, hasher }) => {
-            Ok(Arrived { temp: temp.into_temp_path(), sha256: ContentHash::finish(hasher), bytes })
+            Ok(Arrived::InFile { temp, sha256: ContentHash::finish(hasher), bytes })
         }
         None => Err(Damage::Empty.into()),
     }

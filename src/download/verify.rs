@@ -154,7 +154,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// The first bytes of a file, for its magic.
-pub(super) fn head(file: &mut File) -> io::Result<Vec<u8>> {
+pub(super) fn head(file: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(512);
     file.take(512).read_to_end(&mut head)?;
     Ok(head)
