@@ -18,7 +18,7 @@ use crate::api::Balance;
 use crate::emulator;
 use crate::enrol::{Action, Entry, Problem, compare};
 use crate::job::{Credits, Difference, Raises};
-use crate::ledger::{LedgerError, Reader, View};
+use crate::ledger::{LedgerError, Reader, Snapshot, View};
 use crate::plan::Plan;
 
 /// Arguments of `plan`.
@@ -81,7 +81,8 @@ pub(super) fn execute(args: &Args, global: &Global) -> anyhow::Result<Exit> {
     args.run.rename(&mut plan)?;
     let out = source::out_dir(&plan, args.out.as_deref(), args.emulate);
     let reader = open(&out, &plan)?;
-    let view = reader.as_ref().map(Reader::view);
+    let moment = reader.as_ref().map(Reader::snapshot).transpose()?;
+    let view = moment.as_ref().map(Snapshot::view);
     let selection = args.select.selection()?;
     let settings = settings::resolve(&args.pace, &plan.manifest().run, plan.prices(), &selection, true)?;
     let mut found = Found::new(args)?;

@@ -190,6 +190,7 @@ impl Intake<'_> {
     /// What would run, for the screen alone.
     fn look(&mut self, store: &Store) -> anyhow::Result<Comparison> {
         let lines = &mut self.lines;
+        let _moment = store.begin()?;
         compare(self.plan, Some(store.view()), self.selection, &self.raises, &mut |entry| lines.add(entry))
             .map_err(broken)
     }

@@ -1,5 +1,5 @@
-//! The second pass: each job's action, told to a sink and, for a run, entered
-//! into the ledger inside one transaction.
+//! The pass over the manifest: each job's action, told to a sink and, for a
+//! run, entered into the ledger inside one transaction.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -80,7 +80,8 @@ impl Comparison {
 pub type Sink<'s> = &'s mut dyn FnMut(&Entry<'_>);
 
 /// Compares without changing anything. Without a ledger, everything is new.
-/// What is bought is told with what it costs by `raises`.
+/// What is bought is told with what it costs by `raises`. The view should be of
+/// one moment: each job is a query, and takes the ledger's locks anew if not.
 pub fn compare(
     plan: &Plan,
     view: Option<View<'_>>,
@@ -88,18 +89,9 @@ pub fn compare(
     raises: &Raises,
     sink: Sink<'_>,
 ) -> Result<Comparison, Problem> {
-    let presence = view.map_or_else(|| Ok(Presence::default()), |view| Presence::survey(plan, view))?;
-    let compared = Pass {
-        plan,
-        view,
-        store: None,
-        selection,
-        raises,
-        presence,
-        matcher: Matcher::new(&selection.select)?,
-    }
-    .run(sink)?;
-    Ok(compared.0)
+    let (presence, matcher) = (Presence::default(), Matcher::new(&selection.select)?);
+    let pass = Pass { plan, view, store: None, selection, raises, presence, matcher };
+    Ok(pass.run(sink)?.0)
 }
 
 /// Compares, and enters the result into the ledger. Must run in a transaction,
@@ -112,8 +104,9 @@ pub fn enrol(
     raises: &Raises,
     sink: Sink<'_>,
 ) -> Result<Comparison, Problem> {
-    let presence = Presence::survey(plan, store.view())?;
-    let (view, matcher) = (Some(store.view()), Matcher::new(&selection.select)?);
+    // All of an empty ledger's jobs are new.
+    let view = if store.view().is_empty()? { None } else { Some(store.view()) };
+    let (presence, matcher) = (Presence::default(), Matcher::new(&selection.select)?);
     let pass = Pass { plan, view, store: Some(store), selection, raises, presence, matcher };
     let (comparison, presence) = pass.run(sink)?;
     store.remove_others(|job| presence.has(job))?;
@@ -133,7 +126,7 @@ struct Pass<'a> {
 impl Pass<'_> {
     fn run(mut self, sink: Sink<'_>) -> Result<(Comparison, Presence), Problem> {
         let mut comparison = Comparison::default();
-        let mut failed = None;
+        let mut failed: Option<Problem> = None;
         let plan = self.plan;
         comparison.totals = plan
             .survey(&mut |wanted| match self.visit(&wanted, &mut comparison, sink) {
@@ -145,7 +138,7 @@ impl Pass<'_> {
             })
             .map_err(Problem::Manifest)?;
         if let Some(error) = failed {
-            return Err(error.into());
+            return Err(error);
         }
         self.tell_removed(&mut comparison, sink)?;
         Ok((comparison, self.presence))
@@ -156,11 +149,14 @@ impl Pass<'_> {
         wanted: &Wanted,
         comparison: &mut Comparison,
         sink: &mut dyn FnMut(&Entry<'_>),
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(), Problem> {
         let (record, owner) = self.record(wanted)?;
         let action = decide(wanted, &record, self.selection.takes(Only::Short));
         let selected = self.matcher.matches(&wanted.id)?;
         let buys = selected && self.buys(&action) && self.within_limit(comparison);
+        if let Some(owner) = &owner {
+            self.presence.mark(owner.job);
+        }
         if let Some(store) = self.store {
             let job = self.enter(store, wanted, &action, owner.as_ref(), selected)?;
             self.presence.mark(job);
@@ -190,7 +186,7 @@ impl Pass<'_> {
         }
     }
 
-    fn record(&mut self, wanted: &Wanted) -> Result<(Record, Option<Known>), LedgerError> {
+    fn record(&mut self, wanted: &Wanted) -> Result<(Record, Option<Known>), Problem> {
         let Some(view) = self.view else { return Ok((Record::None, None)) };
         if let Some(known) = view.known(&wanted.id)? {
             let same = known.fingerprint == wanted.fingerprint;
@@ -198,7 +194,7 @@ impl Pass<'_> {
                 if same { Vec::new() } else { wanted.request.differences(&view.request(known.job)?) };
             return Ok((Record::Same(known, differences), Some(known)));
         }
-        match self.presence.take_over(&wanted.fingerprint) {
+        match self.presence.take_over(&wanted.fingerprint, self.plan, view)? {
             Some((job, from)) => Ok((Record::Elsewhere(from), view.known_job(job)?)),
             None => Ok((Record::None, None)),
         }

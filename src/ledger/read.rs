@@ -13,6 +13,18 @@ use super::start::{Identity, meta};
 use super::{LedgerError, money, open};
 use crate::job::{Credits, Fingerprint, Raises, Request, State, Tally};
 
+macro_rules! known_sql {
+    ($condition:literal) => {
+        concat!(
+            "SELECT job.seq, job.fingerprint, job.state, attempt.fingerprint, attempt.outcome = 'completed',
+                    CASE WHEN job.n > 1 AND job.state IN (0, 6) THEN job.n -
+                        (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL) ELSE 0 END
+             FROM job LEFT JOIN attempt ON attempt.id = job.attempt AND attempt.outcome <> 'released' WHERE ",
+            $condition
+        )
+    };
+}
+
 /// A ledger opened for reading.
 #[derive(Debug)]
 pub struct Reader {
@@ -233,26 +245,26 @@ impl<'a> View<'a> {
         Ok(self.db.query_row("SELECT NOT EXISTS (SELECT 1 FROM job)", [], |row| row.get(0))?)
     }
 
+    /// How many jobs were ever enrolled, roughly.
+    pub fn jobs(self) -> Result<u64, LedgerError> {
+        let last: i64 = self.db.query_row("SELECT ifnull(max(seq), 0) FROM job", [], |row| row.get(0))?;
+        Ok(last.max(0) as u64)
+    }
+
     /// What is known of an id.
     pub fn known(self, id: &str) -> Result<Option<Known>, LedgerError> {
-        self.known_where("job.id = ?1", id)
+        self.known_by(known_sql!("job.id = ?1"), id)
     }
 
     /// What is known of a job by its number.
     pub fn known_job(self, job: i64) -> Result<Option<Known>, LedgerError> {
-        self.known_where("job.seq = ?1", job)
+        self.known_by(known_sql!("job.seq = ?1"), job)
     }
 
-    fn known_where(self, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Known>, LedgerError> {
-        let sql = format!(
-            "SELECT job.seq, job.fingerprint, job.state, attempt.fingerprint, attempt.outcome = 'completed',
-                    CASE WHEN job.n > 1 AND job.state IN (0, 6) THEN job.n -
-                        (SELECT count(*) FROM image WHERE image.attempt = job.attempt AND saved_at IS NOT NULL) ELSE 0 END
-             FROM job LEFT JOIN attempt ON attempt.id = job.attempt AND attempt.outcome <> 'released' WHERE {condition}"
-        );
+    fn known_by(self, sql: &str, value: impl rusqlite::ToSql) -> Result<Option<Known>, LedgerError> {
         let row = self
             .db
-            .prepare_cached(&sql)?
+            .prepare_cached(sql)?
             .query_row([value], |row| {
                 let owned: Option<bool> = row.get(4)?;
                 let missing = row.get::<_, i64>(5)?.max(0) as u32;
