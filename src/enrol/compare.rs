@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
 
 use super::decide::{Action, Counts, Record, decide, is_revert};
 use super::presence::Presence;
@@ -113,6 +116,28 @@ pub fn enrol(
     Ok(comparison)
 }
 
+/// Jobs that are handed over at once, and hand-overs that may wait.
+const BATCH: usize = 128;
+const BATCHES: usize = 4;
+
+/// Hands over the manifest's jobs, until there is none or nobody wants them.
+fn expand(plan: &Plan, sender: SyncSender<Vec<Wanted>>) -> Result<Totals, Diagnostics> {
+    let mut batch = Vec::with_capacity(BATCH);
+    let totals = plan.survey(&mut |wanted| {
+        batch.push(wanted);
+        if batch.len() < BATCH {
+            return ControlFlow::Continue(());
+        }
+        match sender.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    // Nobody wants the last ones where a comparison failed.
+    let _ = sender.send(batch);
+    Ok(totals)
+}
+
 struct Pass<'a> {
     plan: &'a Plan,
     view: Option<View<'a>>,
@@ -126,20 +151,17 @@ struct Pass<'a> {
 impl Pass<'_> {
     fn run(mut self, sink: Sink<'_>) -> Result<(Comparison, Presence), Problem> {
         let mut comparison = Comparison::default();
-        let mut failed: Option<Problem> = None;
         let plan = self.plan;
-        comparison.totals = plan
-            .survey(&mut |wanted| match self.visit(&wanted, &mut comparison, sink) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            })
-            .map_err(Problem::Manifest)?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        // Jobs are expanded on one core and compared on another.
+        comparison.totals = thread::scope(|scope| {
+            let (sender, batches) = mpsc::sync_channel(BATCHES);
+            let expanding = scope.spawn(move || expand(plan, sender));
+            for wanted in batches.into_iter().flatten() {
+                self.visit(&wanted, &mut comparison, sink)?;
+            }
+            let expanded = expanding.join().unwrap_or_else(|panic| resume_unwind(panic));
+            expanded.map_err(Problem::Manifest)
+        })?;
         self.tell_removed(&mut comparison, sink)?;
         Ok((comparison, self.presence))
     }
