@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 
 mod bare;
+mod limit;
 #[path = "../shared/measure.rs"]
 mod measure;
 mod peers;
@@ -22,6 +23,7 @@ use anyhow::Context;
 use clap::Parser;
 use serde_json::{Value, json};
 
+use limit::Limit;
 use measure::{Cost, median};
 use peers::Peer;
 
@@ -53,6 +55,10 @@ pub(crate) struct Args {
     /// The pace of `imgbatch`; the others have none.
     #[arg(long, default_value = "100000/s")]
     rate: String,
+    /// The limit of the stub, which answers what is beyond it with 429:
+    /// `bucket:RATE:DEPTH` or `window:RATE`, a second each. Only for `imgbatch`.
+    #[arg(long)]
+    limit: Option<Limit>,
     /// The Python with aiohttp.
     #[arg(long, default_value = "python3")]
     python: String,
@@ -123,7 +129,7 @@ fn child(args: &Args) -> anyhow::Result<()> {
     let latency = Duration::from_secs_f64(args.latency);
     if args.stub {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        return runtime.block_on(stub::serve(latency, args.picture_bytes));
+        return runtime.block_on(stub::serve(latency, args.picture_bytes, args.limit));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let order = bare::Order {
@@ -181,6 +187,7 @@ impl Stub {
             .arg("--stub")
             .args(["--latency", &args.latency.to_string()])
             .args(["--picture-bytes", &args.picture_bytes.to_string()])
+            .args(args.limit.iter().flat_map(|limit| ["--limit".to_owned(), limit.to_string()]))
             .stdout(Stdio::piped())
             .spawn()?;
         let mut address = String::new();
@@ -214,10 +221,10 @@ impl Row {
         self.counts[name].as_f64().unwrap_or_default()
     }
 
-    /// Answers of 429, which only `imgbatch` counts: the stub gives none.
-    fn throttled(&self) -> u64 {
-        let summary: Value = serde_json::from_slice(&self.cost.stdout).unwrap_or_default();
-        summary["submissions"]["throttled"].as_u64().unwrap_or_default()
+    /// Submissions taken a second, from the first to the last, as a share of the limit.
+    fn share(&self, limit: Limit) -> f64 {
+        let taken = self.count("creates") - self.count("refused");
+        (taken - 1.0) / (self.count("span_ms") / 1000.0) / f64::from(limit.rate())
     }
 }
 
@@ -242,7 +249,8 @@ fn report(args: &Args, peers: &[Peer], rows: &[Row]) {
             "cpu_s_per_1000": of(*peer, &|row| row.cost.cpu_s * 1000.0 / jobs),
             "peak_mib": of(*peer, &|row| row.cost.peak_kib as f64 / 1024.0),
             "submissions": of(*peer, &|row| row.count("creates")),
-            "throttled": of(*peer, &|row| row.throttled() as f64),
+            "refused": of(*peer, &|row| row.count("refused")),
+            "of_the_limit": args.limit.map(|limit| of(*peer, &|row| row.share(limit))),
             "polls_per_job": of(*peer, &|row| (row.count("reads") + row.count("batch_reads")) / jobs),
             "pictures": of(*peer, &|row| row.pictures as f64),
             "imgbatch_is": ratio,
@@ -269,9 +277,12 @@ fn report(args: &Args, peers: &[Peer], rows: &[Row]) {
             figure("cpu_s_per_1000"),
             figure("peak_mib"),
             figure("submissions"),
-            figure("throttled"),
+            figure("refused"),
             figure("polls_per_job"),
             figure("imgbatch_is"),
         );
+        if let Some(limit) = args.limit {
+            println!("{limit}: {:.3} of the limit was used", figure("of_the_limit"));
+        }
     }
 }

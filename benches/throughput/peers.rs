@@ -1,5 +1,6 @@
 //! The clients that are compared, as commands.
 
+use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -16,6 +17,8 @@ pub(crate) enum Peer {
     Bare,
     /// asyncio and aiohttp with a semaphore.
     Aiohttp,
+    /// `curl -Z`: the pictures alone, without task, ledger or sync.
+    Curl,
 }
 
 impl Peer {
@@ -25,15 +28,24 @@ impl Peer {
             Self::BareSynced => "bare, synced",
             Self::Bare => "bare",
             Self::Aiohttp => "aiohttp",
+            Self::Curl => "curl -Z",
         }
     }
 }
 
 /// Those that were asked for and can run here.
 pub(crate) fn present(args: &Args) -> Vec<Peer> {
-    let all = [Peer::BareSynced, Peer::Imgbatch, Peer::Bare, Peer::Aiohttp];
+    let all = [Peer::BareSynced, Peer::Imgbatch, Peer::Bare, Peer::Aiohttp, Peer::Curl];
     let mut peers: Vec<Peer> =
         all.into_iter().filter(|peer| args.only.is_empty() || args.only.contains(peer)).collect();
+    if args.limit.is_some() {
+        // The others give up at a refusal.
+        peers.retain(|peer| *peer == Peer::Imgbatch);
+    }
+    if peers.contains(&Peer::Curl) && Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: curl; it is not installed");
+        peers.retain(|peer| *peer != Peer::Curl);
+    }
     let aiohttp = || Command::new(&args.python).args(["-c", "import aiohttp"]).output();
     if peers.contains(&Peer::Aiohttp) && !aiohttp().is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED: the aiohttp script; {} has no aiohttp (see --python)", args.python);
@@ -73,6 +85,19 @@ pub(crate) fn command(args: &Args, peer: Peer, address: &str, folder: &Path) -> 
             let mut command = Command::new(&args.python);
             command.arg(script).arg(address).arg(folder);
             command.args([args.jobs.to_string(), width.to_string(), args.latency.to_string()]);
+            command
+        }
+        Peer::Curl => {
+            let mut wanted = String::new();
+            for number in 0..args.jobs {
+                let file = folder.join(format!("{number}.png"));
+                writeln!(wanted, "url = \"{address}/files/{number}.png\"\noutput = \"{}\"", file.display())?;
+            }
+            let list = folder.join("wanted");
+            std::fs::write(&list, wanted)?;
+            let mut command = Command::new("curl");
+            command.args(["--parallel", "--parallel-immediate", "--silent", "--show-error", "--fail"]);
+            command.args(["--parallel-max", &args.downloads.to_string()]).arg("--config").arg(list);
             command
         }
     })

@@ -37,7 +37,7 @@ pub(super) fn watch(
     let reader = Reader::open(out)?;
     let mut stdout = std::io::stdout();
     let mut drawing = Drawing::default();
-    let mut before = None;
+    let mut before = String::new();
     loop {
         // Asked first: what a run writes before it leaves is then seen.
         let going = FolderLock::is_held(out)?;
@@ -52,11 +52,11 @@ pub(super) fn watch(
         if !silent && stdout.is_terminal() {
             let text = now.summary.text(None) + &pace;
             stdout.write_all(drawing.draw(&text, screen()).as_bytes())?;
-        } else if !silent && before.as_ref() != Some(&now.totals) {
-            stdout.write_all(line(&now.totals).as_bytes())?;
+        } else if !silent && line(&now.totals) != before {
+            before = line(&now.totals);
+            stdout.write_all(before.as_bytes())?;
         }
         stdout.flush()?;
-        before = Some(now.totals);
         std::thread::sleep(PAUSE);
     }
 }

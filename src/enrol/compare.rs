@@ -120,8 +120,8 @@ pub fn enrol(
 const BATCH: usize = 128;
 const BATCHES: usize = 4;
 
-/// Hands over the manifest's jobs, until there is none or nobody wants them.
-fn expand(plan: &Plan, sender: SyncSender<Vec<Wanted>>) -> Result<Totals, Diagnostics> {
+/// Hands over the manifest's jobs, as long as somebody takes them.
+fn expand(plan: &Plan, sender: &SyncSender<Vec<Wanted>>) -> Result<Totals, Diagnostics> {
     let mut batch = Vec::with_capacity(BATCH);
     let totals = plan.survey(&mut |wanted| {
         batch.push(wanted);
@@ -133,7 +133,7 @@ fn expand(plan: &Plan, sender: SyncSender<Vec<Wanted>>) -> Result<Totals, Diagno
             Err(_) => ControlFlow::Break(()),
         }
     })?;
-    // Nobody wants the last ones where a comparison failed.
+    // Nobody is left only where a panic is under way.
     let _ = sender.send(batch);
     Ok(totals)
 }
@@ -155,12 +155,19 @@ impl Pass<'_> {
         // Jobs are expanded on one core and compared on another.
         comparison.totals = thread::scope(|scope| {
             let (sender, batches) = mpsc::sync_channel(BATCHES);
-            let expanding = scope.spawn(move || expand(plan, sender));
+            // The sender ends with its thread: nobody waits for jobs that don't come.
+            let expanding = scope.spawn(move || {
+                let sender = sender;
+                expand(plan, &sender)
+            });
+            let mut compared = Ok(());
             for wanted in batches.into_iter().flatten() {
-                self.visit(&wanted, &mut comparison, sink)?;
+                compared = compared.and_then(|()| self.visit(&wanted, &mut comparison, sink));
             }
             let expanded = expanding.join().unwrap_or_else(|panic| resume_unwind(panic));
-            expanded.map_err(Problem::Manifest)
+            // A ledger can't take two jobs of one id, and the manifest's problems say so better.
+            let totals = expanded.map_err(Problem::Manifest)?;
+            compared.map(|()| totals)
         })?;
         self.tell_removed(&mut comparison, sink)?;
         Ok((comparison, self.presence))

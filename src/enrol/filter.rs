@@ -29,8 +29,31 @@ impl Filter {
         let bits = self.0.len() as u64 * 64;
         let (hashes, _) = fingerprint.as_bytes().as_chunks::<4>();
         std::array::from_fn(|index| {
-            let place = u64::from(u32::from_le_bytes(hashes[index])) * bits >> 32;
+            let place = (u64::from(u32::from_le_bytes(hashes[index])) * bits) >> 32;
             ((place / 64) as usize, 1 << (place % 64))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::ContentHash;
+
+    fn fingerprint(number: u32) -> Fingerprint {
+        let hash = ContentHash::of(&number.to_le_bytes());
+        Fingerprint::from_slice(hash.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_was_added_is_held_and_hardly_anything_else() {
+        for count in [1, 1000, 20_000] {
+            let mut filter = Filter::new(u64::from(count));
+            (0..count).for_each(|number| filter.add(&fingerprint(number)));
+            assert!((0..count).all(|number| filter.may_hold(&fingerprint(number))));
+            let others = count..count + 100_000;
+            let wrongly = others.filter(|number| filter.may_hold(&fingerprint(*number))).count();
+            assert!(wrongly <= 3, "{wrongly} of 100,000, where {count} are held");
+        }
     }
 }

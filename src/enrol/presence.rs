@@ -67,7 +67,9 @@ impl Presence {
         let mut failed: Option<LedgerError> = None;
         plan.survey(&mut |wanted| match view.known(&wanted.id) {
             Ok(known) => {
-                known.into_iter().for_each(|known| self.mark(known.job));
+                if let Some(known) = known {
+                    self.mark(known.job);
+                }
                 ControlFlow::Continue(())
             }
             Err(error) => {
