@@ -90,9 +90,13 @@ impl Pace {
     pub(super) fn refuse(&mut self, until: Instant) {
         let failed = self.share;
         // From one refusal to the next the provider took what it allows: a
-        // bucket was empty both times, a window full.
-        let allowed = self.last.filter(|(_, taken)| *taken >= SPELL).map(|(at, taken)| {
-            f64::from(taken) / at.elapsed().as_secs_f64().max(f64::MIN_POSITIVE) / self.configured
+        // bucket was empty both times, a window full. Before the first, it took
+        // at least what it took for a spell.
+        let spell = self.since.elapsed() >= self.spell;
+        let (since, taken) =
+            self.last.or(spell.then_some((self.since, self.taken))).unwrap_or((self.since, 0));
+        let allowed = (taken >= SPELL).then(|| {
+            f64::from(taken) / since.elapsed().as_secs_f64().max(f64::MIN_POSITIVE) / self.configured
         });
         if let Some(kept) = self.kept.filter(|kept| *kept < failed * 0.99) {
             if self.refused.is_none() {
@@ -226,6 +230,18 @@ mod tests {
         let before = pace.share();
         refuse(&mut pace);
         near(&pace, before / 1.5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pace_that_lasted_a_spell_is_nearly_right() {
+        let mut pace = ten_a_second();
+        taken(&mut pace, 10, 2).await;
+        refuse(&mut pace);
+        near(&pace, 0.95);
+        let mut pace = ten_a_second();
+        taken(&mut pace, 15, 1).await;
+        refuse(&mut pace);
+        near(&pace, 1.0 / 1.5);
     }
 
     #[tokio::test(start_paused = true)]

@@ -32,9 +32,13 @@ pub struct Slowed {
     pub in_flight: u32,
 }
 
-/// Spacing and windows are stretched by this much, so that clocks and
-/// networks that are not quite even stay below the limit.
+/// The spacing is stretched by this much, so that clocks and networks that are
+/// not quite even stay below the limit.
 const HEADROOM: f64 = 1.01;
+
+/// Windows are stretched by less: what is late in one must not make the next
+/// late as well.
+const WINDOW_HEADROOM: f64 = 1.005;
 
 /// Timers are late by up to about this much, and so many turns may be made up
 /// for; once the pace was refused, none.
@@ -71,7 +75,7 @@ impl Pacer {
     #[must_use]
     pub fn new(limits: Limits, earlier: &[Duration]) -> Self {
         let now = Instant::now();
-        let span = limits.window.mul_f64(HEADROOM);
+        let span = limits.window.mul_f64(WINDOW_HEADROOM);
         let mut window = Window::new(limits.count, span);
         let mut ages: Vec<Duration> = earlier.iter().copied().filter(|age| *age < span).collect();
         ages.sort_unstable_by(|a, b| b.cmp(a));
