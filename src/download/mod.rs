@@ -21,7 +21,6 @@ mod stream;
 mod stub;
 #[cfg(test)]
 mod tests;
-mod together;
 mod verify;
 
 pub use decode::Row;

@@ -1,16 +1,14 @@
 //! Moving about below a root folder without ever leaving it: no `..`, no
 //! symbolic link on the way, nothing overwritten, everything synced.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
-
-use super::together::Together;
 
 /// Begins the name of every temporary file; no picture begins with a dot.
 pub(super) const PREFIX: &str = ".imgbatch-";
@@ -78,7 +76,7 @@ fn make_folders(root: &Path, relative: &Path, made: impl Fn()) -> io::Result<Pat
 /// Remembers which folders are on disk with all folders above them, so that a
 /// picture syncs the one folder that holds it and not the whole way up.
 #[derive(Debug, Default)]
-pub(super) struct Folders(Mutex<HashMap<PathBuf, Arc<Together>>>);
+pub(super) struct Folders(Mutex<HashSet<PathBuf>>);
 
 impl Folders {
     /// As [`make_parent`]. A new folder makes everything doubtful again.
@@ -92,16 +90,15 @@ impl Folders {
             return Ok(());
         }
         let folder = root.join(relative.parent().unwrap_or(Path::new("")));
-        let known = self.known().get(&folder).map(Arc::clone);
-        if let Some(together) = known {
-            return together.sync(|| File::open(&folder)?.sync_all());
+        if self.known().contains(&folder) {
+            return File::open(&folder)?.sync_all();
         }
         sync_up(root, relative)?;
-        self.known().entry(folder).or_default();
+        self.known().insert(folder);
         Ok(())
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<Together>>> {
+    fn known(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
