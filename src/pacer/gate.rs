@@ -26,7 +26,7 @@ impl Clock for TokioClock {
 
 /// A turn is so many cells of the limiter, so that lateness can be made up for
 /// in parts of a turn.
-const CELLS: NonZeroU32 = NonZeroU32::new(16).expect("not zero");
+const CELLS: NonZeroU32 = NonZeroU32::new(64).expect("not zero");
 
 /// Turns at even spacing, with an optional burst, and a hold that outranks
 /// both.
@@ -46,11 +46,12 @@ impl Gate {
     }
 
     /// One turn every `spacing`; a turn that is taken late lets the next ones
-    /// come closer, by `slack` (at most a spacing) in all.
+    /// come closer, by `slack` (a 64th of a spacing to a whole one) in all.
     #[must_use]
     pub fn even(spacing: Duration, slack: Duration) -> Self {
         let share = slack.as_secs_f64() / spacing.as_secs_f64().max(f64::MIN_POSITIVE);
-        Self::with(spacing, CELLS.saturating_add((share.min(1.0) * f64::from(CELLS.get())) as u32))
+        let cells = (share.min(1.0) * f64::from(CELLS.get())).ceil();
+        Self::with(spacing, CELLS.saturating_add(cells as u32))
     }
 
     fn with(spacing: Duration, burst: NonZeroU32) -> Self {
