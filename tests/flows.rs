@@ -149,6 +149,18 @@ async fn odd_reports_are_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_without_links_is_given_time_before_it_counts_as_lost() {
+    // The last of them; the others taught that such tasks take half a second.
+    let options = Options { latency: "500ms".parse().unwrap(), ..faults("no-links:1000@30") };
+    let world = World::new(THIRTY, options).await;
+    let begun = tokio::time::Instant::now();
+    let story = world.run().await;
+    assert_eq!((story.ledger.jobs.succeeded, story.ledger.jobs.failed), (29, 1));
+    // Thirty submissions at two a second, and five more looks, three seconds apart.
+    assert!(begun.elapsed() >= Duration::from_secs(14 + 15), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn links_that_fail_are_fetched_again_or_left_and_nothing_is_bought_for_it() {
     for fault in [
         "damaged-once@1",

@@ -61,7 +61,7 @@ impl Watched {
 
     /// Its age when it was looked at last.
     pub(super) fn age(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.asked_at - self.task.accepted_at).unwrap_or(0))
+        Duration::from_millis(u64::try_from(self.asked_at.saturating_sub(self.task.accepted_at)).unwrap_or(0))
     }
 }
 

@@ -25,6 +25,9 @@ const USUAL_PICTURE: u64 = 3 << 20;
 /// Room that is never planned away: the ledger grows too.
 const SPARE_DISK: u64 = 2 << 20;
 
+/// A look that failed, or that found too little, is repeated no sooner.
+const READ_AGAIN: Duration = Duration::from_secs(3);
+
 /// A task whose look the key was refused for so often is left for another run.
 const KEY_REFUSALS: u32 = 5;
 
@@ -284,7 +287,9 @@ impl Driver {
             Found::Unfinished => {
                 watched.looks += 1;
                 watched.unfinished = Some(watched.age());
-                self.look_again(watched, Duration::ZERO);
+                // It ended, and its links may take their time.
+                let at_least = if watched.empty > 0 { READ_AGAIN } else { Duration::ZERO };
+                self.look_again(watched, at_least);
             }
             Found::Error(error) => self.on_look_error(watched, error),
             Found::Broken(error) => self.broken(error),
@@ -325,10 +330,10 @@ impl Driver {
             }
             LookError::Transient { why, retry_after } => {
                 tracing::debug!(?why, task = %watched.task.task, "a look failed");
-                retry_after.unwrap_or_default()
+                retry_after.unwrap_or(READ_AGAIN)
             }
             // Perhaps not yet; a task that stays unknown becomes overdue.
-            LookError::NotFound(_) => Duration::ZERO,
+            LookError::NotFound(_) => READ_AGAIN,
         };
         watched.looks += 1;
         self.look_again(watched, wait);
@@ -336,7 +341,8 @@ impl Driver {
 
     fn look_again(&mut self, mut watched: Watched, at_least: Duration) {
         let now = self.shared.clock.now_ms();
-        let age = Duration::from_millis(u64::try_from(now - watched.task.accepted_at).unwrap_or(0));
+        let age =
+            Duration::from_millis(u64::try_from(now.saturating_sub(watched.task.accepted_at)).unwrap_or(0));
         watched.overdue = age > self.settings.overdue;
         let wait = if watched.overdue {
             OVERDUE_EVERY
