@@ -165,7 +165,8 @@ tests["pictures are large by keyboard alone"] = async () => {
   await page.mouse.up();
   assert.notEqual(await at(), still, "dragging moves a large picture");
   await page.keyboard.press("c");
-  assert.match(await page.locator("#toast").textContent(), /Copied the prompt/);
+  // The clipboard is written beside the page.
+  await page.locator("#toast", { hasText: "Copied the prompt" }).waitFor();
   await page.reload();
   assert.equal(await title.textContent(), "fox/coat=white,hour=dawn", "the address opens the picture");
   await page.keyboard.press("Escape");
