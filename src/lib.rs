@@ -18,6 +18,7 @@
 
 #[macro_use]
 mod crash;
+mod tls;
 
 pub mod cli;
 

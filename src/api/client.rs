@@ -13,6 +13,7 @@ use url::{Host, Url};
 use super::answer::{Answer, BODY_LIMIT};
 use super::config::{ApiError, Config, check_url, endpoint};
 use super::outcome::{Doubt, Submission, classify_submit};
+use crate::tls;
 
 /// Patience for DNS, connect and TLS together: less than any other, so that
 /// a slow start is known as "never sent" and not as a doubt.
@@ -175,7 +176,7 @@ fn builder(config: &Config, timeout: Duration) -> Result<reqwest::ClientBuilder,
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ApiError::BadKey);
     }
-    let builder = reqwest::Client::builder()
+    let builder = tls::shared(reqwest::Client::builder())
         .user_agent(user_agent)
         .timeout(timeout)
         .connect_timeout(CONNECT_TIMEOUT)

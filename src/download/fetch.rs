@@ -18,6 +18,7 @@ use super::publish::{publish, temporary};
 use super::stream::{Arrived, open, receive};
 use super::verify::{Damage, Format};
 use crate::job::{ContentHash, OutPath};
+use crate::tls;
 
 /// Patience for DNS, connect and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -53,7 +54,7 @@ impl Downloader {
     /// Sets up connections of its own, which never carry the key. The process
     /// must have installed a rustls provider before.
     pub fn new(policy: Policy) -> Result<Self, reqwest::Error> {
-        let builder = reqwest::Client::builder()
+        let builder = tls::shared(reqwest::Client::builder())
             .user_agent(concat!("imgbatch/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(policy.idle_timeout)

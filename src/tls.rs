@@ -1,0 +1,25 @@
+//! TLS as all connections of the process use it.
+
+use std::sync::OnceLock;
+
+use reqwest::ClientBuilder;
+use rustls::ClientConfig;
+use rustls_platform_verifier::ConfigVerifierExt;
+
+/// Makes a client check certificates as this machine does. The machine's
+/// certificates are read once and not by each client, which would take it some
+/// milliseconds.
+pub(crate) fn shared(builder: ClientBuilder) -> ClientBuilder {
+    static CONFIG: OnceLock<Option<ClientConfig>> = OnceLock::new();
+    match CONFIG.get_or_init(|| config().ok()) {
+        Some(config) => builder.tls_backend_preconfigured(config.clone()),
+        // Built by itself, it fails for the same reason and can say which.
+        None => builder,
+    }
+}
+
+fn config() -> Result<ClientConfig, rustls::Error> {
+    let mut config = ClientConfig::with_platform_verifier()?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
