@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 RESULTS=${IMGBATCH_TEST_RESULTS:-target/proof/results.jsonl}
-METHODS=(matrix kills-none kills-keys kills-list kills-callback sigterm sigstop syscalls plans power stories)
+METHODS=(matrix kills-none kills-keys kills-list kills-callback sigterm sigstop syscalls plans power stories endurance)
 
 summary() {
     python3 - "$RESULTS" <<'PY'
@@ -23,7 +23,7 @@ for line in open(sys.argv[1]):
     if not round["held"]:
         sums["broken seeds"].append(round["seed"])
     for name, figure in round.get("figures", {}).items():
-        worst = name in ("longest_ms", "kinds_of_faults")
+        worst = name in ("longest_ms", "kinds_of_faults", "early_kib", "late_kib")
         sums[name] = max(sums.get(name, 0), figure) if worst else sums.get(name, 0) + figure
 for method, sums in methods.items():
     print(f"{method:15}", ", ".join(f"{name} {figure}" for name, figure in sums.items() if figure != []))
@@ -44,6 +44,7 @@ round() {
         syscalls) filter=every_write_may_be_the_last ;;
         plans) filter=whatever_goes_wrong ;;
         power) filter=a_power_cut_loses_nothing ;;
+        endurance) filter=a_long_run_through_faults ;;
         stories) filter=the_ledger_tells_the_same_story ;;
         *) echo "no method $method; there are: ${METHODS[*]}" >&2; exit 2 ;;
     esac
@@ -55,6 +56,7 @@ round() {
         IMGBATCH_TEST_PAUSES="${PAUSES:-10}" IMGBATCH_TEST_PAUSE_MS="${PAUSE_MS:-120000}" \
         IMGBATCH_TEST_STRIDE="${STRIDE:-9}" IMGBATCH_TEST_JOBS="${JOBS:-10000}" \
         IMGBATCH_TEST_CUTS="${CUTS:-30}" IMGBATCH_TEST_STORIES="${STORIES:-500}" \
+        IMGBATCH_TEST_LONG_RUN="${LONG_RUN:-100000}" \
         cargo test --locked --quiet --no-default-features --features crash-points --test $test -- "$filter"
 }
 

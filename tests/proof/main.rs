@@ -14,6 +14,7 @@ mod support;
 mod world;
 
 mod controls;
+mod endurance;
 mod kills;
 mod matrix;
 mod plans;
