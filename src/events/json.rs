@@ -42,9 +42,11 @@ impl<W: Write + Send> JsonLines<W> {
 impl<W: Write + Send> Reporter for JsonLines<W> {
     fn tell(&mut self, event: &Event, snapshot: &Snapshot) {
         let line = Line { at: jiff::Timestamp::now().to_string(), event, run: snapshot };
-        if let Ok(line) = serde_json::to_string(&line) {
-            // A closed pipe is no reason to stop paying attention to the run.
-            let _ = writeln!(self.out, "{line}");
+        if let Ok(mut line) = serde_json::to_vec(&line) {
+            line.push(b'\n');
+            // In one write, as others may write there too. A closed pipe is no
+            // reason to stop paying attention to the run.
+            let _ = self.out.write_all(&line);
         }
     }
 }

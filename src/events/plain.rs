@@ -29,8 +29,10 @@ impl<W: Write + Send> Plain<W> {
         let jobs = &snapshot.jobs;
         let done = jobs.succeeded + jobs.failed + jobs.unknown + jobs.skipped;
         let total = jobs.total.to_string();
-        // A closed pipe is no reason to stop paying attention to the run.
-        let _ = writeln!(self.out, "[{done:>width$}/{total}] {line}", width = total.len());
+        let line = format!("[{done:>width$}/{total}] {line}\n", width = total.len());
+        // In one write, as others may write there too. A closed pipe is no
+        // reason to stop paying attention to the run.
+        let _ = self.out.write_all(line.as_bytes());
     }
 }
 
@@ -155,7 +157,35 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::JsonLines;
     use super::*;
+
+    /// What was written, write by write.
+    #[derive(Default)]
+    struct Writes(Vec<String>);
+
+    impl Write for &mut Writes {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.push(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_write() {
+        let (mut plain, mut json) = (Writes::default(), Writes::default());
+        let event = Event::Throttled { wait: Duration::from_secs(2) };
+        Plain::new(&mut plain, false).tell(&event, &Snapshot::default());
+        JsonLines::new(&mut json).tell(&event, &Snapshot::default());
+        for Writes(writes) in [plain, json] {
+            assert_eq!(writes.len(), 1, "{writes:?}");
+            assert_eq!(writes[0].find('\n'), Some(writes[0].len() - 1));
+        }
+    }
 
     #[test]
     fn how_the_run_stands_is_said_now_and_then() {
