@@ -211,6 +211,24 @@ async fn what_says_not_now_is_sent_again_under_the_same_key() {
     }
 }
 
+/// The longest time without a submission, where submissions leave one by one.
+async fn longest_pause(fault: &str) -> u64 {
+    let mut world = World::new(THIRTY, faults(fault)).await;
+    world.settings.posts = Posts::Count(1);
+    let story = world.run().await;
+    assert_eq!((story.ledger.jobs.succeeded, story.emulator.tasks_created), (30, 30), "{fault}");
+    let arrivals = Vec::from(story.emulator.create_arrivals_ms);
+    // The last may be the one that waited, with nothing left beside it.
+    arrivals[..29].windows(2).map(|pair| pair[1] - pair[0]).max().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_served_waits_alone_and_a_row_of_them_holds_all() {
+    let usual = longest_pause("").await;
+    assert_eq!(longest_pause("503@5,503@11").await, usual);
+    assert!(longest_pause("503@5-7").await >= usual + 1000);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_key_or_balance_pauses_at_the_first_and_collects_the_rest() {
     for (fault, is_key) in [("401@4", true), ("403@4", true), ("402@4", false)] {

@@ -108,6 +108,11 @@ pub enum Event {
         #[schemars(with = "f64")]
         wait: Duration,
     },
+    /// Submissions wait until pictures under way have come in; told once a run.
+    Waiting {
+        /// Why.
+        why: String,
+    },
     /// A picture could not be fetched this time.
     FetchFailed {
         /// The job.

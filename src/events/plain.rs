@@ -143,6 +143,9 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
         Event::Delayed { why, wait } => {
             format!("{} {}; next try in {}", word(33, "wait"), printable(why), duration(*wait))
         }
+        Event::Waiting { why } => {
+            format!("{} {}; submissions wait until some of that is here", word(33, "wait"), printable(why))
+        }
         Event::FetchFailed { id, why, again } => {
             let next = if *again { "fetched again" } else { "left for the next run" };
             format!("{} {}: {}; {next}", word(33, "download"), printable(id), printable(why))

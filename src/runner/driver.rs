@@ -107,6 +107,8 @@ pub(super) struct Driver {
     pub(super) fetching: usize,
     /// The budget has no room for the next submission until a task settles.
     pub(super) waits_for_money: bool,
+    /// That submissions wait for room on the disk was told.
+    pub(super) told_of_disk: bool,
     /// Tasks that the provider works on, and submissions on the wire.
     pub(super) in_flight: usize,
     /// Moving average of a POST's duration.
@@ -165,6 +167,7 @@ impl Driver {
             looking: 0,
             fetching: 0,
             waits_for_money: false,
+            told_of_disk: false,
             in_flight: 0,
             post_duration: Duration::from_millis(500),
             settings,

@@ -30,6 +30,9 @@ const LIST_AGAIN: Duration = Duration::from_mins(1);
 /// Attempts younger than this are worth another look at the list.
 const LIST_YOUNG_MS: i64 = 180_000;
 
+/// So many "can't serve" in a row are an outage: all submissions wait.
+const OUTAGE: u32 = 3;
+
 /// The state of the ladder in one run.
 #[derive(Debug, Default)]
 pub(super) struct Ladder {
@@ -252,8 +255,10 @@ impl Driver {
         self.watch_task(Watched::found(task, Kind::default()), recorded);
     }
 
-    /// What a free "not now" means for the pace and for the run.
-    pub(super) fn wait_as_told(&mut self, begun: Instant, again: Again) {
+    /// What a free "not now" means for the pace and for the run. Gives a wait
+    /// that concerns this submission alone: one "can't serve" among many that
+    /// are served says little about the next.
+    pub(super) fn wait_as_told(&mut self, begun: Instant, again: Again) -> Option<Duration> {
         match again {
             Again::Throttled { retry_after } => {
                 self.ended.throttled += 1;
@@ -263,16 +268,20 @@ impl Driver {
                 self.tell(&Event::Throttled { wait });
             }
             Again::Unavailable { why, retry_after } => {
-                let wait = self.provider_failed(&why, true, retry_after);
+                let (row, wait) = self.provider_failed(&why, true, retry_after);
+                if retry_after.is_none() && row < OUTAGE {
+                    return Some(wait);
+                }
                 self.pacer.hold(Instant::now() + wait);
             }
             Again::NeverSent { why } => {
-                let wait = self.provider_failed(&why, false, None);
+                let (_, wait) = self.provider_failed(&why, false, None);
                 self.pacer.hold(Instant::now() + wait);
             }
             Again::Balance(why) => self.halt(Halt::Balance(why)),
             Again::Key(why) => self.halt(Halt::Key(why)),
         }
+        None
     }
 
     /// Stores what a callback said; the provider is answered after that.

@@ -42,7 +42,7 @@ impl Driver {
                 self.job_ended(true);
             }
             Err((pending, Unstaged::Later(why))) => {
-                let wait = self.provider_failed(&why, false, None);
+                let (_, wait) = self.provider_failed(&why, false, None);
                 self.queues.later(Instant::now() + wait, Due::Stage(Box::new(pending)));
             }
             Err((_, Unstaged::Ledger(error))) => self.broken(error),
@@ -184,11 +184,14 @@ impl Driver {
         self.queues.look_later(Instant::now(), Watched::found(*task, Kind::default()));
     }
 
-    /// Nothing was bought: the order keeps its place at the head of the queue.
+    /// Nothing was bought: the order keeps its place at the head of the queue,
+    /// unless it is to wait alone.
     fn on_again(&mut self, order: Order, begun: Instant, again: Again) {
         self.ended.sent += u64::from(!matches!(again, Again::NeverSent { .. }));
-        self.queues.orders.push_front(order);
-        self.wait_as_told(begun, again);
+        match self.wait_as_told(begun, again) {
+            Some(alone) => self.queues.later(Instant::now() + alone, Due::Order(Box::new(order))),
+            None => self.queues.orders.push_front(order),
+        }
     }
 
     fn held(&self, order: Order, attempt: i64, begun: Instant) -> Held {
@@ -240,20 +243,21 @@ impl Driver {
         };
     }
 
-    /// A free try failed; gives the wait before the next.
+    /// A free try failed. Gives the failures in a row and the wait before the
+    /// next try.
     pub(super) fn provider_failed(
         &mut self,
         why: &str,
         reached: bool,
         retry_after: Option<Duration>,
-    ) -> Duration {
+    ) -> (u32, Duration) {
         let (row, halt) = self.watch.unavailable(why, reached);
         let wait = retry_after.unwrap_or_default().max(backoff(row, fastrand::f64()));
         match halt {
             Some(halt) => self.halt(halt),
             None => self.tell(&Event::Delayed { why: why.to_owned(), wait }),
         }
-        wait
+        (row, wait)
     }
 
     pub(super) fn on_found(&mut self, mut watched: Watched, found: Found) {
@@ -439,7 +443,7 @@ impl Driver {
 
     /// Buying goes on only while the disk takes what is bought. Pictures
     /// under way may still be stored and make the need smaller.
-    pub(super) fn disk_is_short(&self) -> Option<Halt> {
+    pub(super) fn disk_is_short(&self) -> Option<String> {
         let disk = rustix::fs::statvfs(&self.shared.folder).ok()?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let seen = self.snapshot.bytes.checked_div(self.snapshot.images);
@@ -448,7 +452,7 @@ impl Driver {
         let needed = SPARE_DISK + coming * picture;
         (free < needed).then(|| {
             let (free, needed) = (crate::events::bytes(free), crate::events::bytes(needed));
-            Halt::Disk(format!("the disk has {free} left, and what is under way needs {needed}"))
+            format!("the disk has {free} left, and what is under way may need {needed}")
         })
     }
 }

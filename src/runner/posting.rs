@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::driver::{Driver, Step, Trust};
 use super::halt::Halt;
 use super::settings::{Stop, posts_on_the_wire};
+use crate::events::Event;
 
 /// No new submission while so many pictures wait for a download.
 const BACKLOG: usize = 512;
@@ -40,11 +41,13 @@ impl Driver {
                 return None;
             }
             if !self.has_replay()
-                && let Some(halt) = self.disk_is_short()
+                && let Some(why) = self.disk_is_short()
             {
                 // Downloads under way free nothing, but they end what is needed.
                 if self.in_flight + self.queues.backlog() + self.fetching == 0 {
-                    self.halt(halt);
+                    self.halt(Halt::Disk(why));
+                } else if !std::mem::replace(&mut self.told_of_disk, true) {
+                    self.tell(&Event::Waiting { why });
                 }
                 return None;
             }

@@ -19,6 +19,8 @@ pub(super) enum Due {
     Stage(Box<Pending>),
     /// A job that became pending again, to be loaded afresh.
     Reload(i64),
+    /// A complete request that was told to wait.
+    Order(Box<Order>),
     Fetch(Box<Fetch>),
     /// A submission of unknown outcome, to be sent again under its key.
     Replay(Box<Replay>),
@@ -126,6 +128,7 @@ impl Queues {
         match due {
             Due::Stage(pending) => self.stage.push_back(*pending),
             Due::Reload(job) => self.reload.push_back(job),
+            Due::Order(order) => self.orders.push_front(*order),
             Due::Fetch(fetch) => self.push(*fetch),
             Due::Replay(replay) => self.replays.push_back(*replay),
         }
@@ -133,7 +136,7 @@ impl Queues {
 
     fn counter(&mut self, due: &Due) -> &mut usize {
         match due {
-            Due::Stage(_) | Due::Reload(_) => &mut self.waiting_jobs,
+            Due::Stage(_) | Due::Reload(_) | Due::Order(_) => &mut self.waiting_jobs,
             Due::Fetch(_) => &mut self.waiting_fetches,
             Due::Replay(_) => &mut self.waiting_replays,
         }
