@@ -112,6 +112,24 @@ fn refusals_that_ask_for_patience_are_sent_again_under_the_same_key() {
 }
 
 #[test]
+fn what_a_refusal_left_of_the_pace_is_told_by_the_run_and_by_status() {
+    let latency = Latency::Fixed(Duration::from_secs(2));
+    let scene = Scene::with(Options { latency, faults: "429:40@2-9".parse().unwrap(), ..quick() });
+    scene.manifest(&format!(
+        "{ONE_BY_ONE}{}",
+        support::jobs((0..3).map(|n| (format!("j{n}"), format!("picture {n}"))))
+    ));
+    let running = scene.spawn(scene.buying(&[]));
+    running.hears("asks for fewer submissions; 40 s, then");
+    running.signal("TERM");
+    let done = scene.finish(running).exits(4);
+    let told = scene.call(&["status", "out"]).stdout;
+    let pace = told.lines().find(|line| line.trim_start().starts_with("pace")).unwrap_or_default();
+    assert!(pace.contains("the API asked for fewer submissions: none for "), "{told}{done}");
+    assert!(pace.ends_with(" s, then 67 % of the pace and 2 tasks at once"), "{told}{done}");
+}
+
+#[test]
 fn the_first_refusal_of_key_or_balance_pauses_and_what_is_paid_is_collected() {
     for (fault, phrase) in [("401", "refuses the key"), ("402", "top it up"), ("403", "refuses the key")] {
         let scene = Scene::new(&format!("{fault}@4"));

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::by::By;
 use super::exit::{Exit, Remains};
 use super::rungs::Rungs;
-use crate::events::{bytes, counted, duration, printable};
+use crate::events::{bytes, counted, duration, printable, slower};
 use crate::job::{Credits, Tally};
 use crate::ledger::{FailureRow, LedgerError, Totals, UnknownRow, View};
-use crate::runner::Ended;
+use crate::runner::{Ended, slowed};
 
 /// Failures that are listed; the ledger has all of them.
 const LISTED: u32 = 1000;
@@ -47,6 +47,9 @@ pub(super) struct Summary {
     /// Done jobs with fewer pictures than asked for.
     #[serde(skip)]
     short: u64,
+    /// What the last refusal left of the pace.
+    #[serde(skip)]
+    slower: Option<String>,
     #[serde(skip)]
     next: Next,
     /// When the first link of a picture that is not here dies.
@@ -191,6 +194,7 @@ impl Summary {
             balance_evidence: view.balance_evidence()?.filter(|_| !held.is_empty()),
             by: None,
             paused: None,
+            slower: slower_by(view, totals, now)?,
             next: Next::Nothing,
             next_expiry: totals.next_expiry,
             short: if totals.images_missing > 0 { view.short()? } else { 0 },
@@ -376,6 +380,9 @@ impl Summary {
                     writeln!(text, "  download  {} paid pictures could not be fetched this time", ended.left);
             }
         }
+        if let Some(slower) = &self.slower {
+            let _ = writeln!(text, "  pace      the API asked for fewer submissions: {slower}");
+        }
         if let Some(at) = self.next_expiry {
             let left = at.saturating_sub(jiff::Timestamp::now().as_millisecond());
             let left = std::time::Duration::from_millis(u64::try_from(left).unwrap_or(0));
@@ -399,6 +406,26 @@ impl Summary {
             Next::Command(command) => writeln!(text, "To go on{then}:\n  {command}"),
         };
     }
+}
+
+/// What the last refusal left of the pace, as long as it matters to something
+/// that is to be submitted.
+fn slower_by(view: View<'_>, totals: &Totals, now: i64) -> Result<Option<String>, LedgerError> {
+    if totals.jobs.pending == 0 {
+        return Ok(None);
+    }
+    let slowed = view.pace()?.and_then(|text| slowed(&text, now));
+    Ok(slowed.and_then(|slowed| {
+        let then = slower(slowed.share, slowed.in_flight);
+        if slowed.hold.is_zero() {
+            return then;
+        }
+        let wait = format!("none for {}", duration(slowed.hold));
+        Some(match then {
+            Some(then) => format!("{wait}, then {then}"),
+            None => wait,
+        })
+    }))
 }
 
 impl From<FailureRow> for Failure {

@@ -98,6 +98,12 @@ pub enum Event {
         #[serde(serialize_with = "seconds")]
         #[schemars(with = "f64")]
         wait: Duration,
+        /// After that they keep to this share of the configured pace.
+        share: f64,
+        /// And to so many tasks at once, where fewer than configured may be
+        /// all that the provider takes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tasks: Option<u32>,
     },
     /// The provider can't be reached, or can't serve; tried again by itself.
     Delayed {

@@ -18,7 +18,7 @@ pub use event::{Event, Snapshot};
 pub use json::{JsonLines, line_schema};
 pub use plain::Plain;
 pub use screen::Screen;
-pub use text::{bytes, counted, duration, printable, wrap};
+pub use text::{bytes, counted, duration, printable, slower, wrap};
 
 /// Tells a user what happens.
 pub trait Reporter: Send {

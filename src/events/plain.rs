@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::text::{bytes, duration, printable};
+use super::text::{bytes, duration, printable, slower};
 use super::{Event, Reporter, Snapshot};
 
 /// Between two lines about how the run stands.
@@ -137,8 +137,9 @@ pub(super) fn line(event: &Event, color: bool) -> Option<String> {
                 word(33, "price")
             )
         }
-        Event::Throttled { wait } => {
-            format!("{} the provider asks for fewer submissions; {}", word(33, "wait"), duration(*wait))
+        Event::Throttled { wait, share, tasks } => {
+            let then = slower(*share, *tasks).map(|slower| format!(", then {slower}")).unwrap_or_default();
+            format!("{} the provider asks for fewer submissions; {}{then}", word(33, "wait"), duration(*wait))
         }
         Event::Delayed { why, wait } => {
             format!("{} {}; next try in {}", word(33, "wait"), printable(why), duration(*wait))
@@ -181,7 +182,7 @@ mod tests {
     #[test]
     fn a_line_is_one_write() {
         let (mut plain, mut json) = (Writes::default(), Writes::default());
-        let event = Event::Throttled { wait: Duration::from_secs(2) };
+        let event = Event::Throttled { wait: Duration::from_secs(2), share: 0.5, tasks: Some(1) };
         Plain::new(&mut plain, false).tell(&event, &Snapshot::default());
         JsonLines::new(&mut json).tell(&event, &Snapshot::default());
         for Writes(writes) in [plain, json] {

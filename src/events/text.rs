@@ -39,6 +39,16 @@ pub fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// What a refusal left of the configured pace: `67 % of the pace and 3 tasks at
+/// once`. Nothing where it left all.
+#[must_use]
+pub fn slower(share: f64, tasks: Option<u32>) -> Option<String> {
+    let share = (share < 0.995).then(|| format!("{:.0} % of the pace", share * 100.0));
+    let tasks = tasks.map(|tasks| format!("{} at once", counted(tasks.into(), "task")));
+    let parts: Vec<String> = share.into_iter().chain(tasks).collect();
+    (!parts.is_empty()).then(|| parts.join(" and "))
+}
+
 /// Words in lines of `width` columns, the later ones indented.
 #[must_use]
 pub fn wrap(text: &str, width: usize, indent: usize) -> String {
@@ -78,6 +88,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_of_the_pace_is_said_in_parts() {
+        assert_eq!(slower(1.0, None), None);
+        assert_eq!(slower(0.667, None).as_deref(), Some("67 % of the pace"));
+        assert_eq!(slower(1.0, Some(1)).as_deref(), Some("1 task at once"));
+        assert_eq!(slower(0.5, Some(3)).as_deref(), Some("50 % of the pace and 3 tasks at once"));
+    }
 
     #[test]
     fn times_and_sizes_read_well() {

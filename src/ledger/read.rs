@@ -171,6 +171,11 @@ impl<'a> View<'a> {
         Ok(name.zip(base_url).map(|(name, base_url)| Identity { name, base_url }))
     }
 
+    /// What the last refusal came to, as it was remembered.
+    pub fn pace(self) -> Result<Option<String>, LedgerError> {
+        meta(self.db, "pace")
+    }
+
     /// Jobs of the manifest in `state` that `filter` lets through.
     pub fn count(self, state: State, filter: &Filter) -> Result<u64, LedgerError> {
         let origin = filter.origin.map(Origin::number);

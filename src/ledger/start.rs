@@ -232,7 +232,7 @@ impl Store {
 
     /// What the last refusal came to, as it was remembered.
     pub fn pace(&self) -> Result<Option<String>, LedgerError> {
-        self.meta("pace")
+        self.view().pace()
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, LedgerError> {

@@ -28,8 +28,8 @@ pub struct Slowed {
     pub hold: Duration,
     /// Of the configured pace, above 0 and at most 1.
     pub share: f64,
-    /// Tasks that may be in flight.
-    pub in_flight: u32,
+    /// Tasks that may be in flight, where that is below the configured number.
+    pub in_flight: Option<u32>,
 }
 
 /// The spacing is stretched by this much, so that clocks and networks that are
@@ -107,7 +107,9 @@ impl Pacer {
     pub fn keep_to(&mut self, slowed: Slowed) {
         self.hold(Instant::now() + slowed.hold);
         self.pace.start_at(slowed.share);
-        self.flight.start_at(slowed.in_flight);
+        if let Some(tasks) = slowed.in_flight {
+            self.flight.start_at(tasks);
+        }
         self.rebuild();
     }
 
@@ -186,7 +188,8 @@ impl Pacer {
     pub fn slowed(&self) -> Slowed {
         let now = Instant::now();
         let hold = self.held_until.map(|until| until.saturating_duration_since(now)).unwrap_or_default();
-        Slowed { hold, share: self.pace.share(), in_flight: self.in_flight() }
+        let in_flight = Some(self.in_flight()).filter(|cap| *cap < self.limits.in_flight);
+        Slowed { hold, share: self.pace.share(), in_flight }
     }
 
     fn spacing(&self) -> Duration {
@@ -287,7 +290,7 @@ mod tests {
             tokio::time::advance(Duration::from_mins(1)).await;
         }
         let slowed = before.slowed();
-        assert_eq!(slowed, Slowed { hold: Duration::from_mins(4), share: 1.0, in_flight: 3 });
+        assert_eq!(slowed, Slowed { hold: Duration::from_mins(4), share: 1.0, in_flight: Some(3) });
         let mut pacer = Pacer::new(LIMITS, &[]);
         pacer.keep_to(slowed);
         assert_eq!(pacer.turn(), Err(Some(Instant::now() + Duration::from_mins(4))));

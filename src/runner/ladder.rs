@@ -23,6 +23,7 @@ use crate::callback::Call;
 use crate::events::Event;
 use crate::job::State;
 use crate::ledger::{Held, InFlight, LedgerError, Recorded, Taken, Via};
+use crate::pacer::Slowed;
 
 /// A task may appear in the provider's list so much later.
 const LIST_AGAIN: Duration = Duration::from_mins(1);
@@ -265,7 +266,8 @@ impl Driver {
                 self.answered();
                 let wait = self.pacer.refused(begun, retry_after, self.at_the_provider());
                 self.note_pace();
-                self.tell(&Event::Throttled { wait });
+                let Slowed { share, in_flight, .. } = self.pacer.slowed();
+                self.tell(&Event::Throttled { wait, share, tasks: in_flight });
             }
             Again::Unavailable { why, retry_after } => {
                 let (row, wait) = self.provider_failed(&why, true, retry_after);

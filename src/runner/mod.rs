@@ -43,6 +43,7 @@ pub use files::{Reconciled, reconcile};
 pub use halt::Halt;
 pub use purse::{Purse, PurseError};
 pub use settings::{Settings, Stop};
+pub use slowed::slowed;
 
 /// Everything a run consists of.
 pub struct Setup {

@@ -19,7 +19,7 @@ struct Note {
     at: i64,
     until: i64,
     share: f64,
-    in_flight: u32,
+    in_flight: Option<u32>,
 }
 
 impl Driver {
@@ -34,7 +34,7 @@ impl Driver {
 
     /// Takes up what an earlier run noted.
     pub(super) fn keep_to_pace(&mut self, text: &str) {
-        if let Some(slowed) = read(text, self.shared.clock.now_ms()) {
+        if let Some(slowed) = slowed(text, self.shared.clock.now_ms()) {
             self.pacer.keep_to(slowed);
         }
     }
@@ -46,11 +46,13 @@ fn note(slowed: Slowed, now: i64) -> String {
     serde_json::to_string(&note).unwrap_or_default()
 }
 
+/// What a run remembered of its last refusal, for the next run or a reader.
 /// Nothing where it is too old or not to be understood. One from the future
 /// (the clock was set back) counts as of now.
-fn read(text: &str, now: i64) -> Option<Slowed> {
+#[must_use]
+pub fn slowed(text: &str, now: i64) -> Option<Slowed> {
     let note: Note = serde_json::from_str(text).ok()?;
-    let fits = note.share > 0.0 && note.share <= 1.0 && note.in_flight > 0;
+    let fits = note.share > 0.0 && note.share <= 1.0 && note.in_flight != Some(0);
     let now = now.max(note.at);
     if !fits || note.until.max(note.at).saturating_add(FORGOTTEN_AFTER_MS) < now {
         return None;
@@ -65,22 +67,22 @@ mod tests {
 
     #[test]
     fn what_was_noted_holds_for_an_hour_and_no_longer() {
-        let slowed = Slowed { hold: Duration::from_mins(5), share: 0.5, in_flight: 3 };
-        let text = note(slowed, 1_000_000);
-        let after = |ms| read(&text, 1_000_000 + ms);
-        assert_eq!(after(0), Some(slowed));
-        assert_eq!(after(100_000), Some(Slowed { hold: Duration::from_secs(200), ..slowed }));
-        assert_eq!(after(400_000), Some(Slowed { hold: Duration::ZERO, ..slowed }));
-        assert_eq!(after(300_000 + FORGOTTEN_AFTER_MS), Some(Slowed { hold: Duration::ZERO, ..slowed }));
+        let told = Slowed { hold: Duration::from_mins(5), share: 0.5, in_flight: Some(3) };
+        let text = note(told, 1_000_000);
+        let after = |ms| slowed(&text, 1_000_000 + ms);
+        assert_eq!(after(0), Some(told));
+        assert_eq!(after(100_000), Some(Slowed { hold: Duration::from_secs(200), ..told }));
+        assert_eq!(after(400_000), Some(Slowed { hold: Duration::ZERO, ..told }));
+        assert_eq!(after(300_000 + FORGOTTEN_AFTER_MS), Some(Slowed { hold: Duration::ZERO, ..told }));
         assert_eq!(after(300_001 + FORGOTTEN_AFTER_MS), None);
-        assert_eq!(after(-9), Some(slowed));
+        assert_eq!(after(-9), Some(told));
     }
 
     #[test]
     fn nonsense_is_not_kept_to() {
         for text in ["", "{}", r#"{"at":0,"until":0,"share":0.0,"in_flight":3}"#, "[1]"] {
-            assert_eq!(read(text, 0), None, "{text}");
+            assert_eq!(slowed(text, 0), None, "{text}");
         }
-        assert_eq!(read(r#"{"at":0,"until":0,"share":1.0,"in_flight":0}"#, 0), None);
+        assert_eq!(slowed(r#"{"at":0,"until":0,"share":1.0,"in_flight":0}"#, 0), None);
     }
 }
