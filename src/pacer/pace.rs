@@ -116,24 +116,33 @@ impl Pace {
         self.last = Some((Instant::now(), 0));
     }
 
-    pub(super) fn accept(&mut self) {
+    /// A submission was taken. Gives whether the share is another now.
+    pub(super) fn accept(&mut self) -> bool {
         self.taken += 1;
         if let Some((_, taken)) = &mut self.last {
             *taken += 1;
         }
         if self.taken < SPELL || self.since.elapsed() < self.spell {
-            return;
+            return false;
         }
         self.kept = Some(self.share);
         match self.refused {
-            Some(refused) if self.share * CLOSE < refused => self.set(f64::midpoint(self.share, refused)),
-            Some(_) if self.since.elapsed() < self.spell * self.patience => {}
-            Some(_) => self.refused = None,
+            Some(refused) if self.share * CLOSE < refused => {
+                self.set(f64::midpoint(self.share, refused));
+                true
+            }
+            Some(_) => {
+                if self.since.elapsed() >= self.spell * self.patience {
+                    self.refused = None;
+                }
+                false
+            }
             None if self.share < 1.0 => {
                 self.set(self.share * self.step);
                 self.step = (self.step * FIRST_STEP).min(LONGEST_STEP);
+                true
             }
-            None => {}
+            None => false,
         }
     }
 

@@ -61,8 +61,6 @@ pub struct Pacer {
     /// The pace before a refusal that may have been about tasks in flight.
     before: Pace,
     flight: Flight,
-    /// The share that the gate was last built for.
-    applied: f64,
     /// Refusals of what was sent before this instant belong to a slow-down
     /// that has already happened.
     slowed_at: Option<Instant>,
@@ -92,7 +90,6 @@ impl Pacer {
             pace,
             before: pace,
             flight: Flight::new(limits.in_flight),
-            applied: 1.0,
             slowed_at: None,
             held_until: None,
         };
@@ -159,9 +156,8 @@ impl Pacer {
 
     /// The provider took a submission sent at `sent`, and works on `tasks` now.
     pub fn accepted(&mut self, sent: Instant, tasks: u32) {
-        self.pace.accept();
         self.flight.accept(tasks, self.slowed_at.is_some_and(|slowed| sent <= slowed));
-        if (self.pace.share() - self.applied).abs() > f64::EPSILON {
+        if self.pace.accept() {
             self.rebuild();
         }
     }
@@ -197,7 +193,6 @@ impl Pacer {
     }
 
     fn rebuild(&mut self) {
-        self.applied = self.pace.share();
         let slack = if self.pace.is_strict() { Duration::ZERO } else { SLACK };
         self.gate = Gate::even(self.spacing(), slack);
         // The first turn of a fresh limiter is free; the spacing it forgot is kept as a hold.
@@ -242,6 +237,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_limit_is_used_and_never_passed() {
         let mut pacer = Pacer::new(LIMITS, &[]);
+        assert!((pacer.rate() - 2.0 / 1.01).abs() < 1e-6, "{}", pacer.rate());
         let sends = sends(&mut pacer, Duration::from_secs(100)).await;
         assert!((197..=200).contains(&sends.len()), "{} sends", sends.len());
         assert!(fullest_window(&sends, LIMITS.window) <= 20);

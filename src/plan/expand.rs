@@ -109,7 +109,7 @@ impl<'x, 'e, 's> Expansion<'x, 'e, 's> {
         for row in rows {
             match row {
                 Ok(row) => {
-                    let before = seen.before(row.mark(), &self.rows);
+                    let before = seen.before(|| row.mark(), &self.rows);
                     self.row(&vars, Some((path, &row)), before, report, visit)?;
                 }
                 Err(error) => {
@@ -163,7 +163,7 @@ impl<'x, 'e, 's> Expansion<'x, 'e, 's> {
                     continue;
                 }
             };
-            let again = phrase.mark.map_or(0, |mark| seen.before(mark, &self.phrases));
+            let again = phrase.mark.map_or(0, |mark| seen.before(|| mark, &self.phrases));
             let total = phrase.mark.map_or(1, |mark| self.phrases.total(mark));
             place.line = self.line(&phrase);
             let batch = Batch {

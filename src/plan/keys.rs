@@ -108,8 +108,13 @@ impl Census {
 pub(super) struct Seen(HashMap<Mark, u64>);
 
 impl Seen {
-    /// How often `mark` came before, counting from 0.
-    pub(super) fn before(&mut self, mark: Mark, census: &Census) -> u64 {
+    /// How often a thing came before, counting from 0; its mark is made only
+    /// where something repeats.
+    pub(super) fn before(&mut self, mark: impl FnOnce() -> Mark, census: &Census) -> u64 {
+        if census.totals.is_empty() {
+            return 0;
+        }
+        let mark = mark();
         if census.total(mark) == 1 {
             return 0;
         }
@@ -172,7 +177,7 @@ mod tests {
         let [a, b] = [Mark(1), Mark(2)];
         let census = Census::of(vec![a, b, a]);
         let mut seen = Seen::default();
-        assert_eq!([a, b, a].map(|mark| seen.before(mark, &census)), [0, 0, 1]);
+        assert_eq!([a, b, a].map(|mark| seen.before(|| mark, &census)), [0, 0, 1]);
         assert_eq!(seen.0.len(), 1);
     }
 }
