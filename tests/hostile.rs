@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use futures::StreamExt;
 use support::{CANARY, Scene, files};
 
 #[test]
@@ -400,4 +402,69 @@ fn one_folder_has_one_run() {
     assert_eq!(scene.finish(second).exits(0).json()["submissions"]["sent"], 0);
     assert_eq!(scene.stats().tasks_created, 4);
     scene.prove();
+}
+
+/// A callback is a hint. Whoever guesses its address, and even who knows it,
+/// changes nothing by what it says.
+#[test]
+fn ten_thousand_forged_callbacks_change_no_state() {
+    let scene = Scene::with(imgbatch::emulator::Options {
+        latency: imgbatch::emulator::Latency::Fixed(Duration::from_mins(10)),
+        faults: "drop-after@1".parse().unwrap(),
+        ..support::quick()
+    });
+    let (asked, hooks) = support::callbacks();
+    let prompts = (0..3).map(|n| (format!("j{n}"), format!("picture {n}")));
+    scene.manifest(&format!("{asked}{}", support::jobs(prompts)));
+    let running = scene.spawn(scene.buying(&[]));
+    let states = || {
+        scene.rows(
+            "SELECT job.id, state, tries, code, task, outcome, doubt, attempt.cost FROM job
+             JOIN attempt ON attempt.job = job.seq ORDER BY seq",
+        )
+    };
+    scene.until("three submissions", |stats| stats.tasks_created == 3);
+    running.hears("unknown j0");
+    let begun = std::time::Instant::now();
+    while scene.rows("SELECT 1 FROM job WHERE state = 2").len() < 2 {
+        assert!(begun.elapsed() < support::PATIENCE, "{:?}", states());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let before = states();
+    let tokens = scene.rows("SELECT token FROM attempt ORDER BY id");
+    let statuses = forge(&hooks, &tokens, 10_000);
+    assert_eq!(states(), before);
+    assert_eq!(statuses.keys().copied().collect::<Vec<_>>(), [200, 400, 404], "{statuses:?}");
+    running.signal("TERM");
+    let done = scene.finish(running).exits(6).json();
+    assert_eq!((&done["jobs"]["unknown"], &done["jobs"]["in_flight"]), (&1.into(), &2.into()));
+    assert_eq!(states(), before);
+    assert_eq!(scene.stats().creates_received, 3);
+    scene.prove();
+}
+
+/// Calls back with what is made up: a wrong address, a body that names
+/// nothing, and, at the right address, tasks of others and ends that did not
+/// come. Gives how often each status answered.
+fn forge(hooks: &str, tokens: &[String], calls: usize) -> BTreeMap<u16, usize> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let call = async |n: usize| {
+        let token = &tokens[n % tokens.len()];
+        let (token, body) = match n / tokens.len() % 4 {
+            0 => (format!("{n:0width$}", width = token.len()), r#"{"id":"task-unified-1-a"}"#.to_owned()),
+            1 => (token.clone(), format!(r#"{{"status":"completed","n":{n}}}"#)),
+            2 => (token.clone(), format!(r#"{{"id":"task-unified-1-forged{n}","status":"completed"}}"#)),
+            _ => (token.clone(), format!(r#"{{"id":"task-unified-1-forged{n}","status":"failed"}}"#)),
+        };
+        client.post(format!("{hooks}/{token}")).body(body).send().await.unwrap().status().as_u16()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let calls = futures::stream::iter(0..calls).map(call).buffer_unordered(32);
+    let statuses: Vec<u16> = runtime.block_on(calls.collect());
+    let mut counted = BTreeMap::new();
+    for status in statuses {
+        *counted.entry(status).or_default() += 1;
+    }
+    counted
 }

@@ -1,9 +1,9 @@
 //! What a provider offers to resolve a submission of unknown outcome: the four
 //! columns of the matrix and of the kill loop.
 
-use std::net::{Ipv4Addr, TcpListener};
-
 use imgbatch::emulator::{Idempotency, Options};
+
+use crate::support::callbacks;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
@@ -33,16 +33,7 @@ impl Policy {
             Self::None => String::new(),
             Self::Keys => "[provider]\nidempotency = true\n".into(),
             Self::List => "[provider]\nexclusive_key = true\n".into(),
-            Self::Callback => {
-                let port = free_port();
-                format!(
-                    "[callback]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}/hooks\"\n"
-                )
-            }
+            Self::Callback => callbacks().0,
         }
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -363,6 +364,13 @@ pub fn jobs(prompts: impl IntoIterator<Item = (String, String)>) -> String {
         writeln!(text, "[[jobs]]\nid = \"{id}\"\nprompt = \"{prompt}\"").unwrap();
     }
     text
+}
+
+/// The lines of a manifest that ask for callbacks on a free port, and their address.
+pub fn callbacks() -> (String, String) {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let url = format!("http://{free}/hooks");
+    (format!("[callback]\nlisten = \"{free}\"\npublic_url = \"{url}\"\n"), url)
 }
 
 /// Every file below a folder, links not followed.
