@@ -4,6 +4,8 @@
 #[path = "support/world.rs"]
 mod world;
 
+use std::time::Duration;
+
 use imgbatch::emulator::{Idempotency, Options};
 use imgbatch::events::Event;
 use imgbatch::job::Credits;
@@ -130,6 +132,31 @@ async fn a_callback_names_the_task_of_a_lost_answer() {
     assert_eq!((story.ledger.jobs.succeeded, story.ledger.jobs.unknown), (10, 0));
     assert_eq!((story.emulator.tasks_created, story.emulator.creates_received), (10, 10));
     assert_eq!(resolved(&story), ["a callback named its task"]);
+}
+
+/// A second look at the list is due a minute later. By then there is nothing
+/// left to look for, and the run waits for its slow task as any other: a loop
+/// that is always due would stand still here, and use a core in real life.
+#[tokio::test(start_paused = true)]
+async fn a_doubt_that_is_resolved_leaves_nothing_due() {
+    let mut world = World::new(TEN, faults("drop-after@1,slow:300@10")).await;
+    world.callbacks = true;
+    let story = tokio::select! {
+        story = world.run() => story,
+        () = real_time(Duration::from_mins(1)) => panic!("the run turns on the spot"),
+    };
+    assert_eq!((story.ledger.jobs.succeeded, story.ledger.jobs.unknown), (10, 0));
+    assert_eq!(resolved(&story), ["a callback named its task"]);
+}
+
+/// Time of the wall, where the clock of the test is paused.
+async fn real_time(time: Duration) {
+    let (over, waiting) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        let _ = over.send(());
+    });
+    let _ = waiting.await;
 }
 
 /// A callback wakes the look at its task, so that nothing is asked in vain.

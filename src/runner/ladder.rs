@@ -118,8 +118,10 @@ impl Driver {
                 Step::Adopted(Box::new(held), Box::new(adopted))
             }));
         }
-        let again = self.ladder.list_again.filter(|_| !self.ladder.unknown.is_empty());
-        if again.is_some_and(|at| at <= Instant::now()) {
+        if self.ladder.unknown.is_empty() {
+            self.ladder.list_again = None;
+        }
+        if self.ladder.list_again.is_some_and(|at| at <= Instant::now()) {
             (self.ladder.list, self.ladder.list_again) = (true, None);
         }
         // A replay that is to come says more than the list.
