@@ -221,6 +221,13 @@ impl Meaning {
                     http_status: doubt.http_status,
                     request_id: doubt.request_id,
                 };
+                if sabotaged!("forget-doubts") {
+                    return Self::released(
+                        answer,
+                        false,
+                        Again::Unavailable { why: String::new(), retry_after: None },
+                    );
+                }
                 Self::held(answer, doubt.response, doubt.retry_after)
             }
         }

@@ -1,11 +1,13 @@
 //! Builds that are wrong on purpose: a proof that they pass is no proof.
 
+use std::process::Command;
 use std::time::Duration;
 
 use imgbatch::emulator::Options;
 
 use crate::kills::{Killed, kill};
 use crate::policy::Policy;
+use crate::signals::stop_at_random;
 use crate::support::{Scene, quick};
 
 /// Unknown submissions are sent again: the kill loop must see the second bill.
@@ -30,6 +32,37 @@ fn a_build_that_resubmits_is_caught_by_the_matrix() {
     command.env("IMGBATCH_SABOTAGE", "resubmit");
     scene.finish(scene.spawn(command));
     assert_eq!(scene.stats().duplicate_keys, 1);
+}
+
+/// The same for a test as a whole, in a process of its own.
+fn is_caught_by(test: &str, sabotage: &str, sizes: &[(&str, &str)]) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test]).envs(sizes.iter().copied());
+    command.env_remove("IMGBATCH_TEST_RESULTS").env("IMGBATCH_SABOTAGE", sabotage);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("running 1 test"), "no test {test}: {said}");
+    let skipped = String::from_utf8_lossy(&output.stderr).contains("SKIPPED");
+    assert!(skipped || said.contains("FAILED"), "{test} holds with {sabotage}: {said}");
+}
+
+#[test]
+fn a_build_that_forgets_doubts_is_caught_by_the_plans() {
+    let test = "plans::whatever_goes_wrong_every_obtainable_picture_is_obtained";
+    is_caught_by(test, "forget-doubts", &[("IMGBATCH_TEST_JOBS", "60")]);
+}
+
+#[test]
+fn a_build_that_resubmits_is_caught_by_the_sweep() {
+    let test = "syscalls::every_write_may_be_the_last_or_fail";
+    is_caught_by(test, "resubmit", &[("IMGBATCH_TEST_STRIDE", "3"), ("IMGBATCH_TEST_CALLS", "pwrite64")]);
+}
+
+/// What is killed instead of stopped leaves what a graceful stop must not.
+#[test]
+fn a_death_is_told_from_a_graceful_stop() {
+    let told = (1..=5).any(|seed| stop_at_random("KILL", 3, seed).unknown > 0);
+    assert!(told, "no death left a submission of unknown outcome");
 }
 
 /// The time between the refused submission and the next.

@@ -19,29 +19,45 @@ fn scene(count: usize) -> Scene {
     scene
 }
 
-/// A graceful stop knows every outcome.
-#[test]
-fn sigterm_at_random_leaves_no_unknown() {
-    let stops = sized("IMGBATCH_TEST_STOPS", 10);
-    let mut random = fastrand::Rng::with_seed(seed());
-    let count = stops * 25;
-    let scene = scene(count);
-    let mut stopped = 0;
+/// What was seen after runs that were stopped.
+pub(crate) struct Stopped {
+    pub(crate) scene: Scene,
+    pub(crate) unknown: u64,
+}
+
+/// Stops so many runs of one folder with `signal`, each some time after its
+/// first submission.
+pub(crate) fn stop_at_random(signal: &str, stops: usize, seed: u64) -> Stopped {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let scene = scene(stops * 25);
     for _ in 0..stops {
         let running = scene.spawn(scene.buying(&["--rate", "40/s"]));
         let before = scene.stats().creates_received;
         scene.until("a submission", |stats| stats.creates_received > before);
         std::thread::sleep(Duration::from_millis(random.u64(0..300)));
-        running.signal("TERM");
-        let done = scene.finish(running);
-        let done = done.exits(4);
-        assert_eq!(done.json()["jobs"]["unknown"], 0, "{done}");
+        running.signal(signal);
+        if signal == "KILL" {
+            scene.finish(running).exits(-9);
+            // What it was at is left to the next command.
+            scene.call(&["collect", "out"]);
+        } else {
+            scene.finish(running).exits(4);
+        }
         scene.prove();
-        stopped += 1;
     }
+    let unknown = scene.status()["jobs"]["unknown"].as_u64().unwrap();
+    Stopped { scene, unknown }
+}
+
+/// A graceful stop knows every outcome.
+#[test]
+fn sigterm_at_random_leaves_no_unknown() {
+    let stops = sized("IMGBATCH_TEST_STOPS", 10);
+    let Stopped { scene, unknown } = stop_at_random("TERM", stops, seed());
+    assert_eq!(unknown, 0);
     let tasks = scene.stats().tasks_created;
-    record("sigterm", json!({ "stops": stopped, "unknown": 0, "tasks": tasks }));
-    let done = scene.run(&[]).exits(0).json();
+    record("sigterm", json!({ "stops": stops, "unknown": unknown, "tasks": tasks }));
+    let (done, count) = (scene.run(&[]).exits(0).json(), stops * 25);
     assert_eq!(done["jobs"]["succeeded"], count);
     assert_eq!(scene.stats().tasks_created, count as u64);
     scene.prove();

@@ -1,5 +1,7 @@
 //! The n-th system call that writes fails, or is the last: N moves until no
-//! thread makes so many. strace counts for each thread by itself.
+//! thread makes so many. strace counts for each thread by itself: in a new
+//! folder the first thread is struck while it makes the ledger, and only where
+//! that exists already are the others struck, who buy and store.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -25,16 +27,28 @@ const FATES: [&str; 6] = [
 /// What is counted together.
 const CALLS: [&str; 4] = ["fsync,fdatasync", "pwrite64", "renameat2,rename,linkat", "ftruncate"];
 
-const JOBS: usize = 3;
+/// What there is before the command that is struck.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    Nothing,
+    /// The jobs are enrolled, enough of them to keep each thread busy.
+    Ledger,
+}
 
 fn has_strace() -> bool {
     let inject = ["-f", "-e", "trace=none", "-e", "inject=fsync:error=EIO:when=9", "true"];
     Command::new("strace").args(inject).output().is_ok_and(|output| output.status.success())
 }
 
-fn scene() -> Scene {
+fn scene(before: Before) -> Scene {
     let scene = Scene::with(Options { latency: Latency::Fixed(Duration::from_millis(50)), ..quick() });
-    scene.jobs(JOBS);
+    match before {
+        Before::Nothing => scene.jobs(3),
+        Before::Ledger => {
+            scene.jobs(20);
+            scene.run(&["--limit", "0"]);
+        }
+    }
     scene
 }
 
@@ -54,9 +68,9 @@ fn injected(scene: &Scene, calls: &str, fate: &str) -> (Done, bool) {
 }
 
 /// One cell: the n-th call, its fate, and a plain run after it.
-fn strike(calls: &str, fate: &str) -> bool {
-    let cell = format!("{calls} {fate}");
-    let scene = scene();
+fn strike(before: Before, calls: &str, fate: &str) -> bool {
+    let cell = format!("{before:?} {calls} {fate}");
+    let scene = scene(before);
     let (done, struck) = injected(&scene, calls, fate);
     if !scene.out().join("ledger.db").exists() {
         assert_eq!(scene.stats().creates_received, 0, "{cell}: bought without a ledger: {done}");
@@ -81,12 +95,15 @@ fn every_write_may_be_the_last_or_fail() {
     let stride = sized("IMGBATCH_TEST_STRIDE", 40);
     let mut random = fastrand::Rng::with_seed(seed());
     let mut cells = 0;
-    for calls in CALLS {
-        for fate in FATES {
-            let mut n = random.usize(1..=stride);
-            while strike(calls, &fate.replace("{n}", &n.to_string())) {
-                cells += 1;
-                n += random.usize(1..=stride);
+    let only = std::env::var("IMGBATCH_TEST_CALLS").unwrap_or_default();
+    for before in [Before::Ledger, Before::Nothing] {
+        for calls in CALLS.into_iter().filter(|calls| calls.contains(&only)) {
+            for fate in FATES {
+                let mut n = random.usize(1..=stride);
+                while strike(before, calls, &fate.replace("{n}", &n.to_string())) {
+                    cells += 1;
+                    n += random.usize(1..=stride);
+                }
             }
         }
     }

@@ -120,6 +120,8 @@ impl Scene {
             .env("HOME", self.folder.path())
             .env("IMGBATCH_API_KEY", CANARY)
             .env("IMGBATCH_RATE", "200/s")
+            // The tests of tests: builds that are wrong on purpose.
+            .envs(std::env::var_os("IMGBATCH_SABOTAGE").map(|sabotage| ("IMGBATCH_SABOTAGE", sabotage)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
