@@ -133,5 +133,7 @@ mod tests {
         gate.hold(start + Duration::from_secs(9));
         gate.hold(start + Duration::from_secs(2));
         assert_eq!(gate.turn(), Err(start + Duration::from_secs(9)));
+        tokio::time::sleep_until(start + Duration::from_secs(9)).await;
+        assert_eq!(gate.turn(), Ok(()));
     }
 }

@@ -297,5 +297,19 @@ mod tests {
         refuse(&mut slow);
         slow.start_at(0.9);
         assert!(!slow.is_strict());
+        pace.start_at(NEARLY_FULL);
+        assert!(!pace.is_strict());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_as_good_as_refused_is_neither_kept_nor_halved() {
+        let mut pace = ten_a_second();
+        pace.kept = Some(0.99);
+        refuse(&mut pace);
+        near(&pace, 1.0 / 1.5);
+        pace.start_at(0.5);
+        pace.refused = Some(0.5 * CLOSE);
+        taken(&mut pace, 10, 3).await;
+        near(&pace, 0.5);
     }
 }

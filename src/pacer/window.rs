@@ -49,7 +49,7 @@ impl Window {
     }
 
     pub(super) fn grant(&mut self) -> Slot {
-        if self.sends.len() > self.count {
+        if self.sends.len() == self.count {
             self.sends.pop_front();
             self.first += 1;
         }
@@ -104,6 +104,7 @@ mod tests {
             let slot = window.grant();
             window.sent(slot, at(start, second * 1000));
         }
-        assert!(window.sends.len() <= 4);
+        assert_eq!(window.sends.len(), 3);
+        assert_eq!(window.room(at(start, 997_999)), Room::At(at(start, 998_000)));
     }
 }
