@@ -1,4 +1,4 @@
-//! TLS as all connections of the process use it.
+//! TLS as the connections to the provider and to its pictures use it.
 
 use std::sync::OnceLock;
 

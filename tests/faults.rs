@@ -124,8 +124,8 @@ fn what_a_refusal_left_of_the_pace_is_told_by_the_run_and_by_status() {
     running.signal("TERM");
     let done = scene.finish(running).exits(4);
     let told = scene.call(&["status", "out"]).stdout;
-    let pace = told.lines().find(|line| line.trim_start().starts_with("pace")).unwrap_or_default();
-    assert!(pace.contains("the API asked for fewer submissions: none for "), "{told}{done}");
+    let pace = told.lines().find(|line| line.trim_start().starts_with("slowed")).unwrap_or_default();
+    assert!(pace.contains("by the API's refusals: none for "), "{told}{done}");
     assert!(pace.ends_with(" s, then 67 % of the pace and 2 tasks at once"), "{told}{done}");
 }
 

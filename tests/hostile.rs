@@ -415,7 +415,7 @@ fn ten_thousand_forged_callbacks_change_no_state() {
     });
     let (asked, hooks) = support::callbacks();
     let prompts = (0..3).map(|n| (format!("j{n}"), format!("picture {n}")));
-    scene.manifest(&format!("{asked}{}", support::jobs(prompts)));
+    scene.manifest(&format!("[run]\nposts = 1\n{asked}{}", support::jobs(prompts)));
     let running = scene.spawn(scene.buying(&[]));
     let states = || {
         scene.rows(

@@ -381,7 +381,7 @@ impl Summary {
             }
         }
         if let Some(slower) = &self.slower {
-            let _ = writeln!(text, "  pace      the API asked for fewer submissions: {slower}");
+            let _ = writeln!(text, "  slowed    by the API's refusals: {slower}");
         }
         if let Some(at) = self.next_expiry {
             let left = at.saturating_sub(jiff::Timestamp::now().as_millisecond());

@@ -109,7 +109,7 @@ pub enum Event {
     Delayed {
         /// What is wrong.
         why: String,
-        /// Submissions wait this long.
+        /// Until the next try: of all submissions, or of the one that failed.
         #[serde(serialize_with = "seconds")]
         #[schemars(with = "f64")]
         wait: Duration,

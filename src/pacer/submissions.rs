@@ -155,11 +155,14 @@ impl Pacer {
     }
 
     /// The provider took a submission sent at `sent`, and works on `tasks` now.
-    pub fn accepted(&mut self, sent: Instant, tasks: u32) {
+    /// Gives whether the pace is another from now on.
+    pub fn accepted(&mut self, sent: Instant, tasks: u32) -> bool {
         self.flight.accept(tasks, self.slowed_at.is_some_and(|slowed| sent <= slowed));
-        if self.pace.accept() {
+        let changed = self.pace.accept();
+        if changed {
             self.rebuild();
         }
+        changed
     }
 
     /// No submission before `until`; a shorter hold never shortens a longer one.

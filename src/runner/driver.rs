@@ -205,6 +205,7 @@ impl Driver {
         self.tell(&Event::Ended);
         self.reporter.finish();
         self.ended.overdue = self.queues.overdue() as u64;
+        self.ended.left = self.queues.left() as u64;
         self.ended.interrupted = self.stopping != Stop::No;
         Ok(self.ended)
     }

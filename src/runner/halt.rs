@@ -105,6 +105,8 @@ pub(super) struct Watch {
     max_unknown: u64,
     reached: bool,
     failure: Option<(String, u32)>,
+    /// Submissions in a row that could not be served, for whatever reason.
+    unserved: u32,
     task_failure: Option<(String, u32)>,
     unknown_row: u32,
     unknown_waits: usize,
@@ -121,6 +123,7 @@ impl Watch {
             max_unknown: (jobs / 100).max(10),
             reached: false,
             failure: None,
+            unserved: 0,
             task_failure: None,
             unknown_row: 0,
             unknown_waits: 0,
@@ -134,6 +137,7 @@ impl Watch {
     pub(super) fn answered(&mut self) {
         self.reached = true;
         self.failure = None;
+        self.unserved = 0;
         self.unknown_row = 0;
     }
 
@@ -141,13 +145,14 @@ impl Watch {
     /// of failures in a row.
     pub(super) fn unavailable(&mut self, why: &str, reached: bool) -> (u32, Option<Halt>) {
         self.reached |= reached;
+        self.unserved += 1;
         let row = count(&mut self.failure, why);
         let halt = match self.reached {
             true if row >= SAME_FAILURE => Some(Halt::Provider(why.to_owned())),
             false if row >= NEVER_REACHED => Some(Halt::Unreachable(why.to_owned())),
             _ => None,
         };
-        (row, halt)
+        (self.unserved, halt)
     }
 
     /// A task ended: well, or with a failure of the provider's own. A fault of
@@ -244,7 +249,7 @@ mod tests {
         for _ in 0..19 {
             assert_eq!(watch.unavailable("busy", true).1, None);
         }
-        assert_eq!(watch.unavailable("other", true), (1, None));
+        assert_eq!(watch.unavailable("other", true), (20, None));
         let mut watch = Watch::new(None, 100, 0);
         let halts: Vec<bool> = (0..6).map(|_| watch.unavailable("refused", false).1.is_some()).collect();
         assert_eq!(halts, [false, false, false, false, false, true]);

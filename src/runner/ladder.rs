@@ -152,7 +152,9 @@ impl Driver {
                 self.ended.accepted += 1;
                 self.answered();
                 self.in_flight += 1;
-                self.pacer.accepted(begun, self.at_the_provider());
+                if self.pacer.accepted(begun, self.at_the_provider()) {
+                    self.note_pace();
+                }
                 if taken.via == Via::FreshReplay {
                     self.ladder.list = true;
                     self.ladder.doubted =

@@ -25,6 +25,10 @@ const USUAL_PICTURE: u64 = 3 << 20;
 /// Room that is never planned away: the ledger grows too.
 const SPARE_DISK: u64 = 2 << 20;
 
+/// A picture that could not be fetched again and again is tried once more after
+/// this time, if the run lasts: its link lives for a day.
+const FETCHED_LATER: Duration = Duration::from_mins(30);
+
 /// A look that failed, or that found too little, is repeated no sooner.
 const READ_AGAIN: Duration = Duration::from_secs(3);
 
@@ -138,7 +142,9 @@ impl Driver {
         self.ended.sent += 1;
         self.ended.accepted += 1;
         self.answered();
-        self.pacer.accepted(begun, self.at_the_provider());
+        if self.pacer.accepted(begun, self.at_the_provider()) {
+            self.note_pace();
+        }
         self.snapshot.jobs.shift(State::Pending, recorded.state);
         self.snapshot.credits += taken.reserved.or(order.pending.estimate).unwrap_or_default();
         self.tell(&Event::Submitted { id: recorded.id.clone(), task: taken.task.clone() });
@@ -422,8 +428,8 @@ impl Driver {
                 self.queues.look_later(Instant::now() + wait, watched);
             }
             Next::Leave => {
-                self.queues.forget(&fetch.picture);
-                self.ended.left += 1;
+                let later = Instant::now() + FETCHED_LATER;
+                self.queues.leave(later, Fetch { failures: 0, ..fetch });
             }
         }
     }
@@ -452,7 +458,7 @@ impl Driver {
         let needed = SPARE_DISK + coming * picture;
         (free < needed).then(|| {
             let (free, needed) = (crate::events::bytes(free), crate::events::bytes(needed));
-            format!("the disk has {free} left, and what is under way may need {needed}")
+            format!("the disk has {free} left, and what is under way with one more picture may need {needed}")
         })
     }
 }

@@ -37,6 +37,8 @@ struct Timer {
 #[derive(Debug)]
 enum Waiting {
     Task(i64),
+    /// A picture that could not be fetched: tried again only if the run lasts.
+    Left(Box<Fetch>),
     Other(Due),
 }
 
@@ -67,6 +69,8 @@ pub(super) struct Queues {
     waiting_jobs: usize,
     waiting_fetches: usize,
     waiting_replays: usize,
+    /// Pictures that are left to the next run, unless this one lasts.
+    left: usize,
     /// Of the waiting tasks, those that are overdue.
     waiting_overdue: usize,
 }
@@ -75,6 +79,18 @@ impl Queues {
     pub(super) fn later(&mut self, at: Instant, due: Due) {
         *self.counter(&due) += 1;
         self.wait(at, Waiting::Other(due));
+    }
+
+    /// Leaves a picture to the next run; this one tries it again at `at`, but
+    /// does not wait for that.
+    pub(super) fn leave(&mut self, at: Instant, fetch: Fetch) {
+        self.left += 1;
+        self.wait(at, Waiting::Left(Box::new(fetch)));
+    }
+
+    /// Pictures that are left to the next run.
+    pub(super) fn left(&self) -> usize {
+        self.left
     }
 
     /// Looks at a task at a time, or when it is hurried.
@@ -99,6 +115,10 @@ impl Queues {
             }
             match self.timers.pop() {
                 Some(Timer { what: Waiting::Task(attempt), order, .. }) => self.look(attempt, Some(order)),
+                Some(Timer { what: Waiting::Left(fetch), .. }) => {
+                    self.left -= 1;
+                    self.push(*fetch);
+                }
                 Some(Timer { what: Waiting::Other(due), .. }) => self.ready(due),
                 None => break,
             }

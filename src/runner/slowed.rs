@@ -23,7 +23,7 @@ struct Note {
 }
 
 impl Driver {
-    /// Remembers the last refusal for a later run.
+    /// Remembers for a later run what the last refusal came to so far.
     pub(super) fn note_pace(&mut self) {
         let text = note(self.pacer.slowed(), self.shared.clock.now_ms());
         let shared = Arc::clone(&self.shared);

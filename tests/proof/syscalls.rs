@@ -46,7 +46,7 @@ fn scene(before: Before) -> Scene {
         Before::Nothing => scene.jobs(3),
         Before::Ledger => {
             scene.jobs(20);
-            scene.run(&["--limit", "0"]);
+            scene.run(&["--limit", "0"]).exits(0);
         }
     }
     scene

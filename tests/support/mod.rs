@@ -327,7 +327,6 @@ pub struct Disk(PathBuf);
 
 impl Disk {
     /// `None` where this test may not mount.
-    #[expect(clippy::print_stderr, reason = "a proof that was skipped says so")]
     pub fn mount(at: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let option = format!("size={size}");
@@ -335,7 +334,10 @@ impl Disk {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(at.to_owned()));
         }
-        eprintln!("SKIPPED: a full disk is not tested here, because mounting a tmpfs needs root");
+        // Not `eprintln`, which the harness keeps to itself where a test passes.
+        let skipped = b"SKIPPED: a full disk is not tested here: mounting a tmpfs needs root
+";
+        std::io::stderr().write_all(skipped).unwrap();
         None
     }
 
