@@ -372,6 +372,18 @@ fn the_ledger_tells_the_same_story_as_the_model() {
     record(size("IMGBATCH_TEST_STORIES", 60));
 }
 
+/// A ledger that takes what a crash left in doubt for released must fail here.
+#[cfg(feature = "crash-points")]
+#[test]
+fn a_ledger_that_forgets_doubts_tells_another_story() {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "the_ledger_tells_the_same_story_as_the_model"]);
+    command.env("IMGBATCH_SABOTAGE", "resubmit").env_remove("IMGBATCH_TEST_RESULTS");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("minimal failing input"), "{said}");
+}
+
 /// A line for `tests/soak.sh`.
 fn record(stories: u32) {
     use std::io::Write;

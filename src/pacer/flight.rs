@@ -109,12 +109,12 @@ impl Flight {
         }
         self.refused_in_a_row = 0;
         match &mut self.limit {
-            Limit::Open if self.cap < self.most => self.cap = (self.cap + 1 + self.cap / 8).min(self.most),
+            Limit::Open => self.cap = self.cap.saturating_add(1 + self.cap / 8).min(self.most),
             Limit::Suspected { tasks: suspected, .. } if tasks > *suspected => {
                 self.limit = Limit::Open;
                 self.cap = self.most;
             }
-            Limit::Open | Limit::Suspected { .. } => {}
+            Limit::Suspected { .. } => {}
             Limit::Found { tasks: limit, .. } if tasks > *limit => self.limit = Limit::Open,
             Limit::Found { left, .. } if *left > 0 => *left -= 1,
             Limit::Found { tasks: limit, .. } => self.cap = (*limit + 1).min(self.most),
