@@ -279,7 +279,8 @@ fn a_price_that_proved_too_low_is_known_in_every_folder() {
 fn figures_are_told_apart_and_reuse_is_counted() {
     let scene = Scene::new("drop-after@3");
     scene.manifest(
-        "[defaults]\nsize = \"1024x1024\"\nquality = \"low\"\n
+        "[run]\nposts = 1\n
+         [defaults]\nsize = \"1024x1024\"\nquality = \"low\"\n
          [[jobs]]\nid = \"m\"\nprompt = \"{{ look }}\"\nmatrix.look = [\"flat\", \"soft\"]\nmeta = { class = \"mug\" }\n
          [[jobs]]\nid = \"f\"\nprompt = \"a fox\"\nmeta = { class = \"fox\" }\n
          [[jobs]]\nid = \"none\"\nprompt = \"nothing\"\n",
