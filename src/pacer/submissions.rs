@@ -284,6 +284,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_restart_keeps_to_what_a_refusal_said() {
         let mut before = Pacer::new(LIMITS, &[]);
+        assert_eq!(before.slowed(), Slowed { hold: Duration::ZERO, share: 1.0, in_flight: None });
         for _ in 0..3 {
             before.refused(Instant::now(), Some(Duration::from_mins(5)), 3);
             tokio::time::advance(Duration::from_mins(1)).await;

@@ -106,5 +106,7 @@ mod tests {
         }
         assert_eq!(window.sends.len(), 3);
         assert_eq!(window.room(at(start, 997_999)), Room::At(at(start, 998_000)));
+        let late = [window.grant(), window.grant()];
+        assert_ne!(late[0], late[1]);
     }
 }
