@@ -11,7 +11,7 @@ use imgbatch::emulator::Options;
 use imgbatch::events::Event;
 use imgbatch::job::Credits;
 use imgbatch::manifest::units::{Posts, StopAfter};
-use imgbatch::runner::{Halt, Stop};
+use imgbatch::runner::{Halt, Stop, slowed};
 use tokio::sync::watch;
 use world::{Story, World, faults};
 
@@ -209,6 +209,17 @@ async fn what_says_not_now_is_sent_again_under_the_same_key() {
             "{fault}"
         );
     }
+}
+
+/// What the pace came to after a refusal is remembered, and not only how far
+/// down the refusal brought it.
+#[tokio::test(start_paused = true)]
+async fn a_pace_that_recovers_is_remembered_as_such() {
+    let world = World::new(THIRTY, faults("429:1@1")).await;
+    world.run().await;
+    let note = world.open().pace().unwrap().unwrap_or_default();
+    let share = slowed(&note, jiff::Timestamp::now().as_millisecond()).map(|slowed| slowed.share);
+    assert!(share.is_some_and(|share| share > 0.8), "{note}");
 }
 
 /// A host that is out of order for an hour must not cost what a run of a day
