@@ -112,13 +112,15 @@ pub fn enrol(
     let (presence, matcher) = (Presence::default(), Matcher::new(&selection.select)?);
     let pass = Pass { plan, view, store: Some(store), selection, raises, presence, matcher };
     let (comparison, presence) = pass.run(sink)?;
-    store.remove_others(|job| presence.has(job))?;
+    if view.is_some() {
+        store.remove_others(|job| presence.has(job))?;
+    }
     Ok(comparison)
 }
 
 /// Jobs that are handed over at once, and hand-overs that may wait.
-const BATCH: usize = 128;
-const BATCHES: usize = 4;
+const BATCH: usize = 64;
+const BATCHES: usize = 8;
 
 /// Hands over the manifest's jobs, as long as somebody takes them.
 fn expand(plan: &Plan, sender: &SyncSender<Vec<Wanted>>) -> Result<Totals, Diagnostics> {

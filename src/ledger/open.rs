@@ -106,7 +106,7 @@ pub(super) fn for_writing(folder: &Path) -> Result<Connection, LedgerError> {
     let path = folder.join(FILE_NAME);
     check_header(&path)?;
     create_private(&path)?;
-    let mut db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&db)?;
     check_content(&db, &path)?;
     if on_network(folder) {
@@ -130,8 +130,8 @@ pub(super) fn for_reading(folder: &Path) -> Result<Connection, LedgerError> {
         return Err(LedgerError::Missing(folder.to_owned()));
     }
     check_header(&path)?;
-    let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .or_else(|_| Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    let db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .or_else(|_| connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
     prepare(&db)?;
     db.pragma_update(None, "query_only", true)?;
     let version: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -145,6 +145,12 @@ pub(super) fn for_reading(folder: &Path) -> Result<Connection, LedgerError> {
         return for_reading(folder);
     }
     Ok(db)
+}
+
+/// A connection is never in two threads at once, so SQLite needs no lock around
+/// each of its calls.
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
 fn prepare(db: &Connection) -> Result<(), LedgerError> {

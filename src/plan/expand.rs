@@ -1,20 +1,20 @@
 //! An entry's jobs, one after the other: rows, words, combinations, takes;
 //! each with its id and with the variables that its templates see.
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use minijinja::Value;
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Prompts};
 
 use super::entry::{Entry, Switch, unreadable};
 use super::grid::Cell;
 use super::keys::{Census, Mark, Seen, slug_and};
 use super::report::{Place, Report, Wrong};
 use super::rows::Row;
-use super::scope::{Layer, Scope, layer};
+use super::scope::{Scope, layer};
 use super::template::TemplateError;
 use super::words::Phrase;
 
@@ -39,6 +39,8 @@ type Visit<'v> = &'v mut dyn FnMut(&Item<'_>, &mut Report<'_>) -> ControlFlow<()
 pub(super) struct Expansion<'x, 'e, 's> {
     entry: &'x Entry<'e, 's>,
     manifest: &'x Manifest,
+    axes: BTreeSet<String>,
+    prompts_path: Arc<str>,
     rows: Census,
     phrases: Census,
     chosen: Option<Mark>,
@@ -54,7 +56,9 @@ impl<'x, 'e, 's> Expansion<'x, 'e, 's> {
     ) -> Option<Self> {
         let phrases = phrase_census(entry, report)?;
         let rows = row_census(entry, report)?;
-        let mut expansion = Self { entry, manifest, rows, phrases, chosen: None };
+        let axes = entry.grid.names();
+        let prompts_path = prompts_path(entry).into();
+        let mut expansion = Self { entry, manifest, axes, prompts_path, rows, phrases, chosen: None };
         if let Some(count) = entry.job.sample {
             expansion.chosen = Some(expansion.sample(count));
         }
@@ -97,11 +101,11 @@ impl<'x, 'e, 's> Expansion<'x, 'e, 's> {
     fn all(&self, report: &mut Report<'_>, visit: Visit<'_>) -> ControlFlow<()> {
         let vars = Scope::new(layer(&self.manifest.vars));
         let Some(table) = &self.entry.table else { return self.row(&vars, None, 0, report, visit) };
-        let path = self.entry.job.rows.as_deref().unwrap_or_default();
+        let path: Arc<str> = self.entry.job.rows.as_deref().unwrap_or_default().into();
         let rows = match table.rows() {
             Ok(rows) => rows,
             Err(reason) => {
-                report.refuse(&self.place(), unreadable("rows", path, &reason));
+                report.refuse(&self.place(), unreadable("rows", &path, &reason));
                 return ControlFlow::Continue(());
             }
         };
@@ -110,10 +114,10 @@ impl<'x, 'e, 's> Expansion<'x, 'e, 's> {
             match row {
                 Ok(row) => {
                     let before = seen.before(|| row.mark(), &self.rows);
-                    self.row(&vars, Some((path, &row)), before, report, visit)?;
+                    self.row(&vars, Some((&path, &row)), before, report, visit)?;
                 }
                 Err(error) => {
-                    let place = Place { row: Some((path.to_owned(), error.line)), ..self.place() };
+                    let place = Place { row: Some((Arc::clone(&path), error.line)), ..self.place() };
                     report.refuse(&place, Wrong::new("rows", error.message));
                 }
             }
@@ -129,7 +133,7 @@ impl<'x, 'e, 's> Expansion<'x, 'e, 's> {
     fn row(
         &self,
         vars: &Scope,
-        row: Option<(&str, &Row)>,
+        row: Option<(&Arc<str>, &Row)>,
         before: u64,
         report: &mut Report<'_>,
         visit: Visit<'_>,
@@ -137,19 +141,17 @@ impl<'x, 'e, 's> Expansion<'x, 'e, 's> {
         let mut place = self.place();
         let mut scope = vars.clone();
         if let Some((path, row)) = row {
-            place.row = Some((path.to_owned(), row.line));
-            match self.columns(row) {
-                Ok(columns) => scope = scope.with_row(columns),
-                Err(wrong) => {
-                    report.refuse(&place, wrong);
-                    return ControlFlow::Continue(());
-                }
+            place.row = Some((Arc::clone(path), row.line));
+            if let Some(wrong) = self.taken_column(row) {
+                report.refuse(&place, wrong);
+                return ControlFlow::Continue(());
             }
+            scope = scope.with_row(Arc::clone(&row.columns));
         }
         let phrases = match self.entry.words.phrases() {
             Ok(phrases) => phrases,
             Err(reason) => {
-                report.refuse(&place, unreadable("prompts", self.prompts_path(), &reason));
+                report.refuse(&place, unreadable("prompts", &self.prompts_path, &reason));
                 return ControlFlow::Continue(());
             }
         };
@@ -158,7 +160,7 @@ impl<'x, 'e, 's> Expansion<'x, 'e, 's> {
             let phrase = match phrase {
                 Ok(phrase) => phrase,
                 Err(error) => {
-                    place.line = Some((self.prompts_path().to_owned(), error.line));
+                    place.line = Some((Arc::clone(&self.prompts_path), error.line));
                     report.refuse(&place, Wrong::new("prompts", error.message));
                     continue;
                 }
@@ -177,37 +179,29 @@ impl<'x, 'e, 's> Expansion<'x, 'e, 's> {
         ControlFlow::Continue(())
     }
 
-    fn prompts_path(&self) -> &str {
-        match &self.entry.job.prompts {
-            Some(crate::manifest::Prompts::File(path)) => path,
-            _ => "",
-        }
-    }
-
     /// Entries of a list are found by their index, lines of files by number.
-    fn line(&self, phrase: &Phrase<'_>) -> Option<(String, u64)> {
+    fn line(&self, phrase: &Phrase<'_>) -> Option<(Arc<str>, u64)> {
         match &self.entry.words {
             super::words::Words::Lines(_) | super::words::Words::File(_) => {
-                Some((self.prompts_path().to_owned(), phrase.at?))
+                Some((Arc::clone(&self.prompts_path), phrase.at?))
             }
             _ => None,
         }
     }
 
-    fn columns(&self, row: &Row) -> Result<Layer, Wrong> {
-        let axes = self.entry.grid.names();
-        for column in row.columns.keys() {
+    /// A column whose name is something else already.
+    fn taken_column(&self, row: &Row) -> Option<Wrong> {
+        row.columns.keys().find_map(|column| {
             let other = if self.manifest.vars.contains_key(column) {
                 "also one of [vars]"
-            } else if axes.contains(column) {
+            } else if self.axes.contains(column) {
                 "also an axis"
             } else {
-                continue;
+                return None;
             };
             let wrong = Wrong::new("rows", format!("`{column}` is a column of the table and {other}"));
-            return Err(wrong.with_help(Some("rename one of them")));
-        }
-        Ok(layer(&row.columns))
+            Some(wrong.with_help(Some("rename one of them")))
+        })
     }
 }
 
@@ -353,16 +347,19 @@ pub(super) fn own_scope(item: &Item<'_>) -> Scope {
     ])
 }
 
+fn prompts_path<'s>(entry: &Entry<'_, 's>) -> &'s str {
+    match &entry.job.prompts {
+        Some(Prompts::File(path)) => path,
+        _ => "",
+    }
+}
+
 fn phrase_census(entry: &Entry<'_, '_>, report: &mut Report<'_>) -> Option<Census> {
     let place = Place { entry: entry.place, ..Place::default() };
     let phrases = match entry.words.phrases() {
         Ok(phrases) => phrases,
         Err(reason) => {
-            let path = match &entry.job.prompts {
-                Some(crate::manifest::Prompts::File(path)) => path,
-                _ => "",
-            };
-            report.refuse(&place, unreadable(entry.words_key, path, &reason));
+            report.refuse(&place, unreadable(entry.words_key, prompts_path(entry), &reason));
             return None;
         }
     };
@@ -378,8 +375,8 @@ fn phrase_census(entry: &Entry<'_, '_>, report: &mut Report<'_>) -> Option<Censu
 /// Mistakes in rows are reported when their jobs are made.
 fn row_census(entry: &Entry<'_, '_>, report: &mut Report<'_>) -> Option<Census> {
     let Some(table) = &entry.table else { return Some(Census::default()) };
-    match table.rows() {
-        Ok(rows) => Some(Census::of(rows.filter_map(|row| Some(row.ok()?.mark())).collect())),
+    match table.marks() {
+        Ok(marks) => Some(Census::of(marks)),
         Err(reason) => {
             let place = Place { entry: entry.place, ..Place::default() };
             report.refuse(&place, unreadable("rows", entry.job.rows.as_deref().unwrap_or_default(), &reason));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 /// The longest line: far more than the longest prompt.
 const LINE: u64 = 1 << 20;
+const BOM: &str = "\u{feff}";
 
 /// A mistake in one line of a data file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +43,13 @@ impl Lines {
             LINE if !bytes.ends_with(b"\n") => return Err("the line is longer than 1 MiB".into()),
             _ => {}
         }
-        let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let bytes =
-            if self.line == 1 { bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes) } else { bytes };
-        String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| "the line is not UTF-8".into())
+        for end in [b'\n', b'\r'] {
+            bytes.pop_if(|last| *last == end);
+        }
+        if self.line == 1 && bytes.starts_with(BOM.as_bytes()) {
+            bytes.drain(..BOM.len());
+        }
+        String::from_utf8(bytes).map(Some).map_err(|_| "the line is not UTF-8".into())
     }
 }
 
@@ -87,5 +90,5 @@ pub(super) fn read_small(path: &Path) -> Result<String, String> {
         return Err("it is larger than 1 MiB".into());
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
+    Ok(text.strip_prefix(BOM).map_or(text.clone(), str::to_owned))
 }

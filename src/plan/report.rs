@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use crate::manifest::{Diagnostic, Diagnostics, Manifest, Step};
 
@@ -13,9 +14,9 @@ pub(super) struct Place {
     /// The combination of axes, such as `colour=sage`.
     pub(super) cell: String,
     /// A table and the line of a row.
-    pub(super) row: Option<(String, u64)>,
+    pub(super) row: Option<(Arc<str>, u64)>,
     /// A file of prompts and a line; the file is empty in a text manifest.
-    pub(super) line: Option<(String, u64)>,
+    pub(super) line: Option<(Arc<str>, u64)>,
 }
 
 /// What is wrong with a job, apart from where.

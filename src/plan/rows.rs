@@ -1,7 +1,10 @@
 //! Tables of rows: CSV, TSV and JSON lines, one row in memory at a time.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use serde_json::{Map, Value};
 
@@ -26,10 +29,20 @@ enum Kind {
 pub(super) struct Row {
     /// Where it begins in its file, counted from 1.
     pub(super) line: u64,
-    pub(super) columns: Map<String, Value>,
+    pub(super) columns: Arc<Map<String, Value>>,
 }
 
-type Rows = Box<dyn Iterator<Item = Result<Row, LineError>>>;
+/// A row as it stands in its file.
+#[derive(Debug)]
+enum Raw {
+    Json { line: u64, text: String },
+    Separated { names: Arc<[String]>, record: csv::StringRecord },
+}
+
+type Raws = Box<dyn Iterator<Item = Result<Raw, LineError>> + Send>;
+
+/// Rows that one thread takes to itself at once.
+const SHARE: usize = 256;
 
 impl Row {
     /// The content without regard to the order of columns.
@@ -62,47 +75,84 @@ impl Table {
     }
 
     /// All rows from the first one on.
-    pub(super) fn rows(&self) -> Result<Rows, String> {
+    pub(super) fn rows(&self) -> Result<impl Iterator<Item = Result<Row, LineError>>, String> {
+        Ok(self.raws()?.map(|raw| raw.and_then(Raw::row)))
+    }
+
+    /// The marks of all whole rows, in no particular order; several threads read
+    /// a large table.
+    pub(super) fn marks(&self) -> Result<Vec<Mark>, String> {
+        let mut raws = self.raws()?;
+        let mut marks = Vec::new();
+        if raws.by_ref().take(SHARE).map(|raw| marks.extend(mark(raw))).count() < SHARE {
+            return Ok(marks);
+        }
+        let raws = Mutex::new(raws);
+        let some = || -> Vec<_> {
+            raws.lock().unwrap_or_else(PoisonError::into_inner).by_ref().take(SHARE).collect()
+        };
+        let work = || std::iter::repeat_with(some).take_while(|some| !some.is_empty()).flatten().filter_map(mark);
+        thread::scope(|scope| {
+            let other = scope.spawn(|| work().collect::<Vec<_>>());
+            marks.extend(work());
+            marks.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        });
+        Ok(marks)
+    }
+
+    fn raws(&self) -> Result<Raws, String> {
         match self.kind {
             Kind::Separated(separator) => separated(&self.path, separator),
             Kind::Json => {
                 let lines = Lines::open(&self.path).map_err(|error| error.to_string())?;
-                Ok(Box::new(lines.map(|line| line.and_then(|(line, text)| json_row(line, &text)))))
+                Ok(Box::new(lines.map(|line| line.map(|(line, text)| Raw::Json { line, text }))))
             }
         }
     }
 }
 
-fn json_row(line: u64, text: &str) -> Result<Row, LineError> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(columns)) => Ok(Row { line, columns }),
-        Ok(_) => Err(LineError { line, message: "each line must be a JSON object".into() }),
-        Err(error) => Err(LineError { line, message: format!("not JSON: {error}") }),
+fn mark(raw: Result<Raw, LineError>) -> Option<Mark> {
+    Some(raw.and_then(Raw::row).ok()?.mark())
+}
+
+impl Raw {
+    fn row(self) -> Result<Row, LineError> {
+        match self {
+            Self::Json { line, text } => match serde_json::from_str(&text) {
+                Ok(Value::Object(columns)) => Ok(Row { line, columns: Arc::new(columns) }),
+                Ok(_) => Err(LineError { line, message: "each line must be a JSON object".into() }),
+                Err(error) => Err(LineError { line, message: format!("not JSON: {error}") }),
+            },
+            Self::Separated { names, record } => {
+                let line = record.position().map_or(0, csv::Position::line);
+                if record.len() != names.len() {
+                    let message =
+                        format!("the row has {} cells, the first line {}", record.len(), names.len());
+                    return Err(LineError { line, message });
+                }
+                let cells = record.iter().enumerate().map(|(at, cell)| {
+                    let last = at + 1 == names.len();
+                    Value::String(if last { cell.strip_suffix('\r').unwrap_or(cell) } else { cell }.to_owned())
+                });
+                Ok(Row { line, columns: Arc::new(names.iter().cloned().zip(cells).collect()) })
+            }
+        }
     }
 }
 
-fn separated(path: &Path, separator: u8) -> Result<Rows, String> {
+fn separated(path: &Path, separator: u8) -> Result<Raws, String> {
     let file = open_file(path).map_err(|error| error.to_string())?;
     // Ending rows at `\n` alone keeps the line numbers right for files with
-    // `\r\n`; the `\r` is taken off here.
+    // `\r\n`; the `\r` is taken off later.
     let mut builder = csv::ReaderBuilder::new();
     builder.delimiter(separator).terminator(csv::Terminator::Any(b'\n')).flexible(true);
     let mut reader = builder.from_reader(file);
     let headers = reader.headers().map_err(|error| described(&error).message)?;
-    let names = column_names(headers)?;
+    let names: Arc<[String]> = column_names(headers)?.into();
     let records = reader.into_records().filter(|record| !record.as_ref().is_ok_and(is_blank));
-    Ok(Box::new(records.map(move |record| {
-        let record = record.map_err(|error| described(&error))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        if record.len() != names.len() {
-            let message = format!("the row has {} cells, the first line {}", record.len(), names.len());
-            return Err(LineError { line, message });
-        }
-        let cells = record.iter().enumerate().map(|(at, cell)| {
-            let last = at + 1 == names.len();
-            Value::String(if last { cell.strip_suffix('\r').unwrap_or(cell) } else { cell }.to_owned())
-        });
-        Ok(Row { line, columns: names.iter().cloned().zip(cells).collect() })
+    Ok(Box::new(records.map(move |record| match record {
+        Ok(record) => Ok(Raw::Separated { names: Arc::clone(&names), record }),
+        Err(error) => Err(described(&error)),
     })))
 }
 
@@ -144,7 +194,7 @@ mod tests {
     }
 
     fn cells(row: &Result<Row, LineError>) -> Value {
-        Value::Object(row.clone().unwrap().columns)
+        Value::Object((*row.clone().unwrap().columns).clone())
     }
 
     #[test]

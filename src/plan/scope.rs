@@ -16,15 +16,19 @@ pub(super) type Layer = Arc<BTreeMap<String, Value>>;
 pub(super) struct Scope {
     vars: Layer,
     axes: Layer,
-    row: Layer,
+    /// As it was read: a template uses few of many columns.
+    row: Arc<Map<String, Json>>,
     own: Layer,
 }
 
 /// A layer of JSON values.
 pub(super) fn layer(values: &Map<String, Json>) -> Layer {
-    // A null is an absent value: "a None mug" must never be ordered.
-    let given = values.iter().filter(|(_, json)| !json.is_null());
-    Arc::new(given.map(|(name, json)| (name.clone(), value(json))).collect())
+    Arc::new(given(values).map(|(name, json)| (name.clone(), value(json))).collect())
+}
+
+/// A null is an absent value: "a None mug" must never be ordered.
+fn given(values: &Map<String, Json>) -> impl Iterator<Item = (&String, &Json)> {
+    values.iter().filter(|(_, json)| !json.is_null())
 }
 
 /// A JSON value as templates see it.
@@ -47,7 +51,7 @@ impl Scope {
         Self { vars, ..Self::default() }
     }
 
-    pub(super) fn with_row(&self, row: Layer) -> Self {
+    pub(super) fn with_row(&self, row: Arc<Map<String, Json>>) -> Self {
         Self { row, ..self.clone() }
     }
 
@@ -66,24 +70,23 @@ impl Scope {
     }
 
     pub(super) fn names(&self) -> BTreeSet<String> {
-        self.layers().into_iter().flat_map(|layer| layer.keys().cloned()).collect()
+        let layers = [&self.own, &self.axes, &self.vars].into_iter().flat_map(|layer| layer.keys());
+        layers.chain(given(&self.row).map(|(name, _)| name)).cloned().collect()
     }
 
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.layers().into_iter().find_map(|layer| layer.get(name))
-    }
-
-    fn layers(&self) -> [&Layer; 4] {
-        [&self.own, &self.row, &self.axes, &self.vars]
+    pub(super) fn get(&self, name: &str) -> Option<Value> {
+        let column = || self.row.get(name).filter(|json| !json.is_null()).map(value);
+        let outer = || self.axes.get(name).or_else(|| self.vars.get(name)).cloned();
+        self.own.get(name).cloned().or_else(column).or_else(outer)
     }
 }
 
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get(key.as_str()?).cloned()
+        self.get(key.as_str()?)
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.get(key).cloned()
+        self.get(key)
     }
 }

@@ -2,6 +2,7 @@
 //! access to files or the environment.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io;
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Template, UndefinedBehavior, Value};
@@ -37,7 +38,10 @@ impl<'s> Engine<'s> {
             return Ok(Text::Literal(without_newline(text)));
         }
         match self.0.template_from_named_str("template", text) {
-            Ok(template) => Ok(Text::Template(Box::new(template))),
+            Ok(template) => {
+                let inserts = Inserts::of(text, &variables(&template));
+                Ok(Text::Template(Box::new(template), inserts))
+            }
             Err(error) => Err(TemplateError { message: described(&error), help: None }),
         }
     }
@@ -54,7 +58,44 @@ fn without_newline(text: &str) -> &str {
 #[derive(Debug)]
 pub(super) enum Text<'e, 's> {
     Literal(&'s str),
-    Template(Box<Template<'e, 's>>),
+    Template(Box<Template<'e, 's>>, Option<Inserts<'s>>),
+}
+
+/// A template that does nothing but insert variables, as most do. It is put
+/// together without the engine, which takes longer to begin than to render.
+#[derive(Debug)]
+pub(super) struct Inserts<'s> {
+    /// What stands before a variable, and its name.
+    parts: Vec<(&'s str, &'s str)>,
+    end: &'s str,
+}
+
+impl<'s> Inserts<'s> {
+    /// `variables` are those that the engine found: anything else between the
+    /// marks is an expression.
+    fn of(text: &'s str, variables: &BTreeSet<String>) -> Option<Self> {
+        if ["{%", "{#"].iter().any(|mark| text.contains(mark)) {
+            return None;
+        }
+        let (mut parts, mut rest) = (vec![], text);
+        while let Some((before, marked)) = rest.split_once("{{") {
+            let (name, after) = marked.split_once("}}")?;
+            parts.push((before, variables.get(name.trim()).map(|_| name.trim())?));
+            rest = after;
+        }
+        Some(Self { parts, end: without_newline(rest) })
+    }
+
+    /// `None` where the engine has to say what is wrong.
+    fn render(&self, scope: &Scope) -> Option<String> {
+        let mut output = String::new();
+        for (before, name) in &self.parts {
+            output.push_str(before);
+            write!(output, "{}", scope.get(name)?).ok()?;
+        }
+        output.push_str(self.end);
+        (output.len() <= OUTPUT).then_some(output)
+    }
 }
 
 /// Why a text can't be compiled or rendered.
@@ -68,7 +109,12 @@ impl Text<'_, '_> {
     pub(super) fn render(&self, scope: &Scope) -> Result<String, TemplateError> {
         let template = match self {
             Self::Literal(text) => return Ok((*text).to_owned()),
-            Self::Template(template) => template,
+            Self::Template(template, inserts) => {
+                if let Some(text) = inserts.as_ref().and_then(|inserts| inserts.render(scope)) {
+                    return Ok(text);
+                }
+                template
+            }
         };
         let mut output = Limited(vec![]);
         match template.render_captured_to(Value::from_object(scope.clone()), &mut output) {
@@ -81,7 +127,7 @@ impl Text<'_, '_> {
     pub(super) fn names(&self) -> BTreeSet<String> {
         match self {
             Self::Literal(_) => BTreeSet::new(),
-            Self::Template(template) => variables(template),
+            Self::Template(template, _) => variables(template),
         }
     }
 }
@@ -147,6 +193,8 @@ fn described(error: &Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::plan::scope::layer;
 
@@ -193,6 +241,42 @@ mod tests {
             "{% if %}",
         ] {
             assert!(render(text).is_err(), "{text} passed");
+        }
+    }
+
+    fn piece() -> impl Strategy<Value = String> {
+        let names = "(colour|count|half|yes|html|list|nothing|none|True|loop|range|null|deep|big|self)";
+        prop_oneof![
+            4 => "(\\{\\{) ?-?[ \n]?".prop_map(|open| open),
+            4 => names,
+            4 => "[ \t]?-?\\}\\}",
+            6 => names.prop_map(|name| format!("{{{{ {name} }}}}")),
+            1 => "\\{%-? ?(raw|endraw|set a = 1|if yes|endif) ?%\\}|\\{#|#\\}",
+            1 => "[|.\\[(]?(upper|length|0|'x')[)\\]]?",
+            3 => "[a-c \n\r{}%#狐]{0,3}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_put_together_without_the_engine_is_what_the_engine_renders(
+            pieces in proptest::collection::vec(piece(), 1..6),
+        ) {
+            let text = pieces.concat();
+            let vars = serde_json::json!({
+                "colour": "sage", "count": 3, "half": 0.5, "yes": true, "html": "<b>&\"", "list": [1, "a"],
+                "null": null, "deep": {"a": [null, {"b": "c"}]}, "big": 1e300, "loop": -7, "self": "{{ colour }}",
+            });
+            let scope = Scope::new(layer(vars.as_object().unwrap()));
+            let engine = Engine::new();
+            if let Ok(Text::Template(template, Some(inserts))) = engine.compile(&text)
+                && let Some(put_together) = inserts.render(&scope)
+            {
+                let rendered = Text::Template(template, None).render(&scope);
+                prop_assert_eq!(Ok(put_together), rendered, "{:?}", text);
+            }
         }
     }
 }
