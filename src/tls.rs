@@ -1,6 +1,7 @@
 //! TLS as the connections to the provider and to its pictures use it.
 
 use std::sync::OnceLock;
+use std::thread;
 
 use reqwest::ClientBuilder;
 use rustls::ClientConfig;
@@ -10,12 +11,22 @@ use rustls_platform_verifier::ConfigVerifierExt;
 /// certificates are read once and not by each client, which would take it some
 /// milliseconds.
 pub(crate) fn shared(builder: ClientBuilder) -> ClientBuilder {
-    static CONFIG: OnceLock<Option<ClientConfig>> = OnceLock::new();
-    match CONFIG.get_or_init(|| config().ok()) {
+    match known() {
         Some(config) => builder.tls_backend_preconfigured(config.clone()),
         // Built by itself, it fails for the same reason and can say which.
         None => builder,
     }
+}
+
+/// Begins to read the machine's certificates, for which the first client would
+/// wait.
+pub(crate) fn begin() {
+    thread::spawn(known);
+}
+
+fn known() -> Option<&'static ClientConfig> {
+    static CONFIG: OnceLock<Option<ClientConfig>> = OnceLock::new();
+    CONFIG.get_or_init(|| config().ok()).as_ref()
 }
 
 fn config() -> Result<ClientConfig, rustls::Error> {

@@ -15,8 +15,8 @@ const BATCH: u32 = 10_000;
 
 const PICTURE: &[u8] = b"x";
 
-pub(crate) fn finish_all(out: &Path) -> anyhow::Result<()> {
-    let identity = Identity { name: "scale".into(), base_url: "http://127.0.0.1:9".into() };
+pub(crate) fn finish_all(out: &Path, base_url: &str) -> anyhow::Result<()> {
+    let identity = Identity { name: "scale".into(), base_url: base_url.into() };
     let (store, _) = Store::open(FolderLock::acquire(out, false)?, Some(&identity))?;
     std::fs::create_dir_all(out.join("images"))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;

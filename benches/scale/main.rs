@@ -1,11 +1,13 @@
 //! What a large batch costs before and after its pictures: planning,
-//! enrolling, starting again over finished jobs, and room in the ledger.
+//! enrolling, starting again over finished jobs, the first submission of a run,
+//! and room in the ledger.
 //!
-//! `cargo bench --bench scale -- --help`. No request is made.
+//! `cargo bench --bench scale -- --help`. No request leaves the machine.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 
 mod fill;
+mod first;
 #[path = "../shared/measure.rs"]
 mod measure;
 
@@ -13,12 +15,14 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::Parser;
 use rusqlite::types::Value as Cell;
 use serde_json::{Value, json};
 
+use first::{Doorman, Then};
 use measure::Cost;
 
 /// Measures large manifests and ledgers.
@@ -33,6 +37,9 @@ struct Args {
     /// Leave out the ledger that is full of finished jobs, and its files.
     #[arg(long)]
     no_finished: bool,
+    /// Measure the first submission after a start with empty caches as well; takes root.
+    #[arg(long)]
+    cold: bool,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -42,14 +49,21 @@ struct Args {
 
 /// The measured commands, in order.
 #[derive(Default)]
-struct Figures(Vec<(&'static str, f64, f64)>);
+struct Figures(Vec<(&'static str, f64, Option<f64>)>);
 
 impl Figures {
     fn add(&mut self, what: &'static str, cost: &Cost) -> f64 {
         let (seconds, mib) = (cost.wall.as_secs_f64(), cost.peak_kib as f64 / 1024.0);
         eprintln!("{what}: {seconds:.2} s, {mib:.0} MiB, exit code {:?}", cost.code);
-        self.0.push((what, seconds, mib));
+        self.0.push((what, seconds, Some(mib)));
         seconds
+    }
+
+    fn add_first(&mut self, what: &'static str, mut taken: Vec<Duration>) {
+        taken.sort();
+        let seconds = taken[taken.len() / 2].as_secs_f64();
+        eprintln!("{what}: {seconds:.3} s, the median of {}", taken.len());
+        self.0.push((what, seconds, None));
     }
 }
 
@@ -61,23 +75,35 @@ fn main() -> anyhow::Result<()> {
     let manifest = write_manifest(&folder, args.jobs)?;
     let out = folder.join("out");
     let mut figures = Figures::default();
+    let doorman = Doorman::start()?;
+    let run = |limit| run(&manifest, &out, &doorman.base_url, limit);
 
+    figures.add_first("first request, ten jobs", first_of_ten(&folder, &doorman)?);
     figures.add("plan, nothing known", &measure::run(&mut plan(&manifest, &out))?);
-    let enrolled = figures.add("enrol", &measure::run(&mut run(&manifest, &out))?);
+    let enrolled = figures.add("enrol", &measure::run(&mut run(Some(0)))?);
     let inserted = bare_insert(&out, &folder)?;
-    figures.add("start, all pending", &measure::run(&mut run(&manifest, &out))?);
+    figures.add("start, all pending", &measure::run(&mut run(Some(0)))?);
     let pending_bytes = ledger_bytes(&out)?;
     let mut settled_bytes = pending_bytes;
     if !args.no_finished {
         let begun = Instant::now();
-        fill::finish_all(&out)?;
+        fill::finish_all(&out, &doorman.base_url)?;
         eprintln!("filled in {:.1} s", begun.elapsed().as_secs_f64());
         settled_bytes = ledger_bytes(&out)?;
-        figures.add("start, all finished", &measure::run(&mut run(&manifest, &out))?);
+        figures.add("start, all finished, first", &measure::run(&mut run(Some(0)))?);
+        figures.add("start, all finished", &measure::run(&mut run(Some(0)))?);
         figures.add("status, all finished", &measure::run(imgbatch().arg("status").arg(&out).arg("--json"))?);
         figures.add("plan, all finished", &measure::run(&mut plan(&manifest, &out))?);
-        write_rows(&folder, args.jobs + 1)?;
-        figures.add("start, one row more", &measure::run(&mut run(&manifest, &out))?);
+        write_rows(&folder, args.jobs + args.jobs.div_ceil(100))?;
+        figures.add("start, 1 % more rows", &measure::run(&mut run(Some(0)))?);
+        let first = |then| doorman.time(&mut run(None), then);
+        figures.add_first("first request", (0..5).map(|_| first(Then::Refused)).collect::<Result<_, _>>()?);
+        if args.cold {
+            drop_caches()?;
+            figures.add_first("first request, cold", vec![first(Then::Refused)?]);
+        }
+        first(Then::Killed)?;
+        figures.add_first("first request after a kill", vec![first(Then::Killed)?]);
     }
 
     let per_job = |bytes: u64| bytes as f64 / args.jobs as f64;
@@ -93,9 +119,10 @@ fn main() -> anyhow::Result<()> {
         );
         return Ok(());
     }
-    let mut table = format!("{:<24}{:>9}{:>11}\n", format!("{} jobs", args.jobs), "s", "peak MiB");
+    let mut table = format!("{:<28}{:>9}{:>11}\n", format!("{} jobs", args.jobs), "s", "peak MiB");
     for (what, seconds, mib) in &figures.0 {
-        writeln!(table, "{what:<24}{seconds:>9.2}{mib:>11.1}")?;
+        let mib = mib.map_or_else(String::new, |mib| format!("{mib:.1}"));
+        writeln!(table, "{what:<28}{seconds:>9.3}{mib:>11}")?;
     }
     println!(
         "{table}bare insert of the same rows {inserted:.2} s; enrolling is {:.2} x",
@@ -117,12 +144,30 @@ fn plan(manifest: &Path, out: &Path) -> Command {
     command
 }
 
-/// Enrols and buys nothing; the port answers nobody.
-fn run(manifest: &Path, out: &Path) -> Command {
+fn run(manifest: &Path, out: &Path, base_url: &str, limit: Option<u64>) -> Command {
     let mut command = imgbatch();
     command.arg("run").arg(manifest).arg("--out").arg(out);
-    command.args(["--limit", "0", "--yes", "--json", "--base-url", "http://127.0.0.1:9"]);
+    command.args(["--yes", "--json", "--rate", "1000/s", "--base-url", base_url]);
+    command.args(limit.map(|limit| format!("--limit={limit}")));
     command
+}
+
+/// From nothing to the first submission of a small file, several times.
+fn first_of_ten(folder: &Path, doorman: &Doorman) -> anyhow::Result<Vec<Duration>> {
+    let path = folder.join("ten.txt");
+    std::fs::write(&path, (0..10).map(|number| format!("a mug of model {number}\n")).collect::<String>())?;
+    (0..15)
+        .map(|round| {
+            let out = folder.join(format!("ten-{round}"));
+            doorman.time(&mut run(&path, &out, &doorman.base_url, None), Then::Refused)
+        })
+        .collect()
+}
+
+/// What the kernel knows of files, and what of them is on disk.
+fn drop_caches() -> anyhow::Result<()> {
+    rustix::fs::sync();
+    Ok(std::fs::write("/proc/sys/vm/drop_caches", "3").context("only root can empty the caches")?)
 }
 
 fn write_manifest(folder: &Path, jobs: u64) -> std::io::Result<PathBuf> {

@@ -1,8 +1,6 @@
 //! From an open ledger to the end of a run: files first, then the loop, then
 //! the summary.
 
-use std::time::SystemTime;
-
 use secrecy::SecretString;
 
 use super::connect::Provider;
@@ -15,7 +13,7 @@ use super::{Global, note, print};
 use crate::api::Client;
 use crate::emulator;
 use crate::events::Snapshot;
-use crate::job::{Credits, State};
+use crate::job::{Credits, State, Tally};
 use crate::ledger::{Filter, Ledger, Rescue, Start, Store};
 use crate::runner::{self, Ended, Purse, Settings, Setup};
 
@@ -51,9 +49,10 @@ impl Drive<'_> {
     async fn run(self) -> anyhow::Result<Exit> {
         let Signals { stop, mut now } = signals::listen()?;
         tell_start(self.start);
-        let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as i64;
-        let reconciled = runner::reconcile(&self.store, self.start.unclean, now_ms)?;
-        tell_reconciled(reconciled);
+        let adopted = runner::reconcile(&self.store, self.start.unclean)?;
+        if adopted > 0 {
+            tracing::info!(adopted, "pictures were on disk and not yet in the ledger");
+        }
         if let Some(purse) = &self.purse {
             purse.begin(&self.store)?;
         }
@@ -61,10 +60,11 @@ impl Drive<'_> {
         let (limited, collect) = (self.settings.limit.is_some(), self.settings.collect);
         let folder = self.store.folder().to_owned();
         let connection = self.provider.connect(self.key, &folder, self.emulator).await?;
-        consult_balance(&connection.client, &self.store, self.settings.submit.as_ref(), self.settings.limit)
-            .await?;
+        let jobs = self.store.tally()?;
+        let (submit, limit) = (self.settings.submit.as_ref(), self.settings.limit);
+        consult_balance(&connection.client, &self.store, jobs, submit, limit).await?;
         let snapshot = Snapshot {
-            jobs: self.store.view().tally()?,
+            jobs,
             credits: self.store.view().committed()?,
             budget: self.settings.budget,
             ..Snapshot::default()
@@ -118,10 +118,10 @@ impl Drive<'_> {
 async fn consult_balance(
     client: &Client,
     store: &Store,
+    tally: Tally,
     filter: Option<&Filter>,
     limit: Option<u64>,
 ) -> anyhow::Result<()> {
-    let tally = store.view().tally()?;
     if tally.pending == 0 && tally.unknown == 0 {
         return Ok(());
     }
@@ -213,18 +213,5 @@ fn tell_start(start: Start) {
             submissions = start.held,
             "the last run ended with submissions on the wire: their outcome is unknown, they are held; see `imgbatch status`"
         );
-    }
-}
-
-fn tell_reconciled(reconciled: runner::Reconciled) {
-    let runner::Reconciled { adopted, refetched, lost } = reconciled;
-    if adopted > 0 {
-        tracing::info!(adopted, "pictures were on disk and not yet in the ledger");
-    }
-    if refetched > 0 {
-        tracing::warn!(jobs = refetched, "pictures are missing from the output folder and are fetched again");
-    }
-    if lost > 0 {
-        tracing::warn!(jobs = lost, "pictures are missing from the output folder, and their links are dead");
     }
 }

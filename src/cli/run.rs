@@ -23,6 +23,7 @@ use crate::job::{ContentHash, Raises};
 use crate::ledger::{FolderLock, Identity, Purchase, Store};
 use crate::plan::Plan;
 use crate::runner::Settings;
+use crate::tls;
 
 /// Arguments of `run` and `submit`.
 #[derive(Debug, clap::Args)]
@@ -88,6 +89,7 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
     let purse = purse::open(limits, &provider)?;
     // Whatever is wrong with the manifest is said before a folder is made.
     let digest = plan.digest()?;
+    tls::begin();
     let lock = FolderLock::acquire(&out, args.wait)?;
     if let Some(dated) = &dated
         && let Some(end) = collect_earlier(args, global, &out, dated)
@@ -96,11 +98,13 @@ fn buy(args: &Args, global: &Global, mode: Mode, notice: &mut Notice) -> anyhow:
     }
     let identity = Identity { name: plan.name().to_owned(), base_url: provider.base_url.clone() };
     let (store, start) = Store::open(lock, Some(&identity))?;
-    store.set_provider(&serde_json::to_string(&provider)?)?;
-    let resume = resume_command(dated.as_ref());
-    store.set_resume(&resume)?;
-    if let Some(dated) = &dated {
-        store.set_series(&dated.series)?;
+    let (described, resume) = (serde_json::to_string(&provider)?, resume_command(dated.as_ref()));
+    store.transaction(|store| {
+        store.set_provider(&described)?;
+        store.set_resume(&resume)?;
+        dated.as_ref().map_or(Ok(()), |dated| store.set_series(&dated.series))
+    })?;
+    if dated.is_some() {
         notice.show = if global.quiet && !args.json { Show::Trouble } else { Show::Everything };
     }
     let (standings, mut raises) = if provider.is_emulator() {

@@ -36,8 +36,8 @@ pub enum FetchError {
         retry_after: Option<Duration>,
     },
     /// The picture can't be written.
-    #[error("can't write the picture")]
-    Disk(#[source] io::Error),
+    #[error("can't write the picture: {0}")]
+    Disk(io::Error),
     /// Another file has the final name; it was left untouched.
     #[error("{} exists with another content; move it away", path.display())]
     Occupied {

@@ -7,27 +7,19 @@ use crate::job::ContentHash;
 
 /// A picture that should be on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept<P> {
+pub struct Kept {
     /// The job's number in the ledger.
     pub job: i64,
-    /// The attempt that bought it.
+    /// The attempt that it stands under.
     pub attempt: i64,
     /// Its number among the attempt's pictures.
     pub number: u32,
     /// Path below the output folder.
-    pub path: P,
+    pub path: String,
     /// Length of the file.
     pub bytes: u64,
     /// When its link dies or died, in milliseconds since 1970.
     pub expires_at: i64,
-}
-
-impl<P> Kept<P> {
-    /// The same with its path in another form.
-    pub fn with_path<Q>(self, path: Q) -> Kept<Q> {
-        let Self { job, attempt, number, bytes, expires_at, .. } = self;
-        Kept { job, attempt, number, path, bytes, expires_at }
-    }
 }
 
 /// A decided move of a picture that may not have happened yet.
@@ -46,25 +38,32 @@ pub struct Move {
 }
 
 impl Store {
-    /// Visits every picture of the jobs that are done.
-    pub fn each_kept(&self, mut visit: impl FnMut(Kept<&str>)) -> Result<(), LedgerError> {
-        let mut query = self.db.prepare(
+    /// The number of the latest attempt; 0 where there is none.
+    pub fn last_attempt(&self) -> Result<i64, LedgerError> {
+        Ok(self.db.query_row("SELECT ifnull(max(id), 0) FROM attempt", [], |row| row.get(0))?)
+    }
+
+    /// Every picture of the done jobs whose latest attempt is one of these, in
+    /// the order of attempts.
+    pub fn kept(&self, first: i64, last: i64) -> Result<Vec<Kept>, LedgerError> {
+        let mut query = self.db.prepare_cached(
             "SELECT job.seq, image.attempt, image.number, image.path, image.bytes, image.expires_at
              FROM job INDEXED BY job_done JOIN image ON image.attempt = job.attempt
-             WHERE job.state = 6 AND job.want <> 2 AND image.saved_at IS NOT NULL AND image.moving_from IS NULL",
+             WHERE job.state = 6 AND job.attempt BETWEEN ?1 AND ?2 AND job.want <> 2
+               AND image.saved_at IS NOT NULL AND image.moving_from IS NULL
+             ORDER BY job.attempt",
         )?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            visit(Kept {
+        let kept = query.query_map([first, last], |row| {
+            Ok(Kept {
                 job: row.get(0)?,
                 attempt: row.get(1)?,
                 number: row.get(2)?,
-                path: row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?,
+                path: row.get(3)?,
                 bytes: row.get::<_, i64>(4)? as u64,
                 expires_at: row.get::<_, Option<i64>>(5)?.unwrap_or(0),
-            });
-        }
-        Ok(())
+            })
+        })?;
+        Ok(kept.collect::<Result<_, _>>()?)
     }
 
     /// The moves that are decided.

@@ -425,7 +425,8 @@ impl Store {
             .prepare_cached("UPDATE attempt SET outcome = 'accepted' WHERE id = ?1")?
             .execute([case.attempt])?;
         self.set_state(case.job, next)?;
-        Ok(case.now(next))
+        let look = Some(Box::new(self.in_flight_of(case.attempt)?));
+        Ok(Recorded { look, ..case.now(next) })
     }
 
     pub(super) fn set_state(&self, job: i64, state: State) -> Result<(), LedgerError> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::enrol::json;
 use super::{FolderLock, LedgerError, Rescue, Select, Store, Totals, open, read};
-use crate::job::{ContentHash, Credits, State};
+use crate::job::{ContentHash, Credits, State, Tally};
 
 /// What a folder belongs to. Another name or base URL is another run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,12 @@ impl Store {
             return Ok(totals);
         }
         self.view().totals()
+    }
+
+    /// Jobs by state, with the same thrift.
+    pub fn tally(&self) -> Result<Tally, LedgerError> {
+        let kept = if self.is_as_opened() { read::kept_totals(&self.db)? } else { None };
+        kept.map_or_else(|| self.view().tally(), |totals| Ok(totals.jobs))
     }
 
     /// What the pictures of the jobs that are done and that `select` lets
@@ -162,7 +168,7 @@ impl Store {
         )?;
         Ok(self.db.execute(
             "UPDATE attempt SET outcome = ?1, why = 'the run ended before the answer was recorded'
-             WHERE outcome = 'open'",
+             WHERE outcome IN ('open', 'unknown', 'accepted') AND outcome = 'open'", // as its index has it
             [outcome],
         )?)
     }

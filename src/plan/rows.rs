@@ -91,7 +91,8 @@ impl Table {
         let some = || -> Vec<_> {
             raws.lock().unwrap_or_else(PoisonError::into_inner).by_ref().take(SHARE).collect()
         };
-        let work = || std::iter::repeat_with(some).take_while(|some| !some.is_empty()).flatten().filter_map(mark);
+        let work =
+            || std::iter::repeat_with(some).take_while(|some| !some.is_empty()).flatten().filter_map(mark);
         thread::scope(|scope| {
             let other = scope.spawn(|| work().collect::<Vec<_>>());
             marks.extend(work());
@@ -132,7 +133,9 @@ impl Raw {
                 }
                 let cells = record.iter().enumerate().map(|(at, cell)| {
                     let last = at + 1 == names.len();
-                    Value::String(if last { cell.strip_suffix('\r').unwrap_or(cell) } else { cell }.to_owned())
+                    Value::String(
+                        if last { cell.strip_suffix('\r').unwrap_or(cell) } else { cell }.to_owned(),
+                    )
                 });
                 Ok(Row { line, columns: Arc::new(names.iter().cloned().zip(cells).collect()) })
             }

@@ -15,6 +15,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::audit::{Audit, Gone};
 use super::clock::Clock;
 use super::fetch::{Fetch, Fetched};
 use super::halt::{Halt, Watch};
@@ -61,6 +62,7 @@ pub(super) enum Step {
     Listed(Box<Result<Listing, NoListing>>),
     Called(i64, i64, String, Box<Result<(), LedgerError>>),
     Adopted(Box<Held>, Box<Adopted>),
+    Audited(Box<Result<Vec<Gone>, LedgerError>>),
     Noted(Box<Result<(), LedgerError>>),
 }
 
@@ -90,6 +92,7 @@ pub(super) struct Driver {
     pub(super) queues: Queues,
     pub(super) ended: Ended,
     pub(super) ladder: Ladder,
+    pub(super) audit: Audit,
     pub(super) trust: Trust,
     callbacks: Option<Callbacks>,
     pub(super) steps: FuturesUnordered<BoxFuture<'static, Step>>,
@@ -155,6 +158,7 @@ impl Driver {
             queues: Queues::default(),
             ended: Ended::default(),
             ladder: Ladder::default(),
+            audit: Audit::default(),
             trust: Trust::Full,
             callbacks,
             steps: FuturesUnordered::new(),
@@ -222,6 +226,7 @@ impl Driver {
         }
         self.queues.fetch(ready, 0);
         self.tell(&Event::Started { collecting: collecting as u64 });
+        self.begin_audit().await?;
         self.resume_ladder().await
     }
 
@@ -263,6 +268,7 @@ impl Driver {
         self.start_staging();
         let ladder = self.start_ladder();
         let submissions = self.start_submissions();
+        self.start_audit();
         let deadline = self.settings.deadline.filter(|_| self.stopping == Stop::No);
         [timers, fetches, looks, ladder, submissions, deadline].into_iter().flatten().min()
     }
@@ -401,6 +407,7 @@ impl Driver {
             Step::Listed(listed) => self.on_listed(*listed),
             Step::Called(job, attempt, task, stored) => self.on_called(job, attempt, task, *stored),
             Step::Adopted(held, adopted) => self.on_adopted(*held, *adopted),
+            Step::Audited(gone) => self.on_audited(*gone),
             Step::Noted(noted) => {
                 if let Err(error) = *noted {
                     self.broken(error);

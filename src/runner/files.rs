@@ -1,36 +1,18 @@
-//! Before a run: the files on disk against the ledger. Decided moves happen,
-//! missing pictures are fetched again, pictures that a crash kept out of the
+//! Before a run: decided moves happen, and pictures that a crash kept out of the
 //! ledger are adopted.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, mpsc};
-use std::thread;
-
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, open, statat};
 
 use crate::download::{Format, hash, relocate, sweep, verify};
-use crate::ledger::{Answer, Kept, LedgerError, Move, Outcome, SavedPicture, Store, ToFetch};
+use crate::ledger::{LedgerError, Move, Outcome, SavedPicture, Store, ToFetch};
 
-/// What was put right.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reconciled {
-    /// Pictures that were on disk and not in the ledger.
-    pub adopted: u64,
-    /// Jobs whose pictures are missing or damaged and are fetched again.
-    pub refetched: u64,
-    /// Jobs whose pictures are missing, and whose links are dead.
-    pub lost: u64,
-}
-
-/// Brings files and ledger together. After an unclean end, temporary files go
-/// and unrecorded pictures are adopted; otherwise names and sizes are compared
-/// and nothing is hashed.
-pub fn reconcile(store: &Store, unclean: bool, now_ms: i64) -> Result<Reconciled, LedgerError> {
-    let mut reconciled = Reconciled::default();
+/// Brings files and ledger together, as far as a run has to wait for it. After
+/// an unclean end, temporary files go and unrecorded pictures are adopted; gives
+/// their number.
+pub fn reconcile(store: &Store, unclean: bool) -> Result<u64, LedgerError> {
+    let mut adopted = 0;
     let moves = store.moves()?;
     for decided in &moves {
         set_out(store.folder(), decided)?;
@@ -44,11 +26,10 @@ pub fn reconcile(store: &Store, unclean: bool, now_ms: i64) -> Result<Reconciled
             sweep(&folder).map_err(|source| LedgerError::File { path: folder, source })?;
         }
         for picture in store.ready()? {
-            reconciled.adopted += u64::from(adopt(store, &picture)?);
+            adopted += u64::from(adopt(store, &picture)?);
         }
     }
-    miss(store, now_ms, &mut reconciled)?;
-    Ok(reconciled)
+    Ok(adopted)
 }
 
 /// First half of a move: the file leaves its old name. All files leave before
@@ -87,7 +68,7 @@ fn between(decided: &Move) -> String {
 }
 
 /// Whatever has the name now belongs to a move that comes later, or to nobody.
-fn step_aside(root: &Path, name: &str) -> io::Result<()> {
+pub(super) fn step_aside(root: &Path, name: &str) -> io::Result<()> {
     match fs::symlink_metadata(root.join(name)) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
@@ -126,141 +107,4 @@ fn adopt(store: &Store, picture: &ToFetch) -> Result<bool, LedgerError> {
         return Ok(true);
     }
     Ok(false)
-}
-
-/// Pictures that are compared at once, and how many such lots may wait.
-const LOT: usize = 1024;
-const LOTS: usize = 8;
-
-/// Threads that look files up: a look is the kernel's work, or a network's.
-const LOOKERS: usize = 4;
-
-/// Pictures to compare. Their paths stand one behind the other, each with its
-/// end: a million small texts cost more than the looks.
-#[derive(Default)]
-struct Lot {
-    paths: String,
-    pictures: Vec<Kept<usize>>,
-}
-
-impl Lot {
-    fn push(&mut self, kept: Kept<&str>) {
-        self.paths.push_str(kept.path);
-        self.pictures.push(kept.with_path(self.paths.len()));
-    }
-
-    /// Those that are not in their folder as a whole.
-    fn missing(self, folders: &mut Folders<'_>) -> Vec<Kept<String>> {
-        let mut begin = 0;
-        let mut missing = Vec::new();
-        for kept in self.pictures {
-            let path = &self.paths[begin..kept.path];
-            begin = kept.path;
-            if !folders.has_whole(path, kept.bytes) {
-                missing.push(kept.with_path(path.to_owned()));
-            }
-        }
-        missing
-    }
-}
-
-/// Recorded pictures that are gone or cut short, by job and attempt.
-type Missing = BTreeMap<(i64, i64), Vec<Kept<String>>>;
-
-/// One thread reads the ledger, others the folder: each has its own to wait for.
-fn find_missing(store: &Store) -> Result<Missing, LedgerError> {
-    let (lots, compare) = mpsc::sync_channel::<Lot>(LOTS);
-    let (root, compare) = (store.folder(), Mutex::new(compare));
-    thread::scope(|scope| {
-        let lookers = [(); LOOKERS].map(|()| scope.spawn(|| find_in(root, &compare)));
-        let mut lot = Lot::default();
-        store.each_kept(|kept| {
-            lot.push(kept);
-            if lot.pictures.len() == LOT {
-                // They end only after this sender is gone.
-                let _ = lots.send(std::mem::take(&mut lot));
-            }
-        })?;
-        let _ = lots.send(lot);
-        drop(lots);
-        let mut missing = Missing::new();
-        for looker in lookers {
-            let found = looker.join().ok().flatten();
-            let broken = || LedgerError::Contradiction("comparing files was interrupted".into());
-            for kept in found.ok_or_else(broken)? {
-                missing.entry((kept.job, kept.attempt)).or_default().push(kept);
-            }
-        }
-        Ok(missing)
-    })
-}
-
-/// What is missing of the lots, until no lot comes; `None` where another
-/// thread broke off.
-fn find_in(root: &Path, lots: &Mutex<mpsc::Receiver<Lot>>) -> Option<Vec<Kept<String>>> {
-    let (mut folders, mut missing) = (Folders::new(root), Vec::new());
-    loop {
-        let Ok(lot) = lots.lock().ok()?.recv() else { return Some(missing) };
-        missing.extend(lot.missing(&mut folders));
-    }
-}
-
-/// Looks pictures up from the folder that the last one lay in: most lie in the
-/// same one, and a short way to each is half the cost.
-#[derive(Debug)]
-struct Folders<'a> {
-    root: &'a Path,
-    open: Option<(PathBuf, OwnedFd)>,
-}
-
-impl<'a> Folders<'a> {
-    fn new(root: &'a Path) -> Self {
-        Self { root, open: None }
-    }
-
-    fn has_whole(&mut self, path: &str, bytes: u64) -> bool {
-        let path = Path::new(path);
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        let Some(folder) = self.enter(folder) else { return false };
-        statat(folder, name, AtFlags::empty()).is_ok_and(|file| {
-            FileType::from_raw_mode(file.st_mode).is_file() && u64::try_from(file.st_size) == Ok(bytes)
-        })
-    }
-
-    fn enter(&mut self, folder: &Path) -> Option<&OwnedFd> {
-        if self.open.as_ref().is_none_or(|(open, _)| open != folder) {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let descriptor = open(self.root.join(folder), flags, Mode::empty()).ok()?;
-            self.open = Some((folder.to_owned(), descriptor));
-        }
-        self.open.as_ref().map(|(_, descriptor)| descriptor)
-    }
-}
-
-/// Orders recorded pictures that are gone or cut short to be fetched again.
-fn miss(store: &Store, now_ms: i64, reconciled: &mut Reconciled) -> Result<(), LedgerError> {
-    let missing = find_missing(store)?;
-    for ((job, attempt), pictures) in missing {
-        let alive = pictures.iter().any(|picture| picture.expires_at > now_ms);
-        for picture in &pictures {
-            // What is left of it would stand in the way of the whole file.
-            step_aside(store.folder(), &picture.path)
-                .map_err(|source| LedgerError::File { path: store.folder().join(&picture.path), source })?;
-        }
-        let numbers = pictures.iter().map(|picture| picture.number).collect();
-        let lost = Answer {
-            code: "picture_lost".into(),
-            message: format!("{} is gone from the output folder, and its link is dead", pictures[0].path),
-            ..Answer::default()
-        };
-        store.transaction(|store| {
-            store.record(job, attempt, Outcome::FileMissing { numbers })?;
-            if !alive {
-                store.record(job, attempt, Outcome::Lost { number: None, answer: lost })?;
-            }
-            Ok(())
-        })?;
-        *(if alive { &mut reconciled.refetched } else { &mut reconciled.lost }) += 1;
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! and records once. Resuming is not a second path: the loop takes up what
 //! the ledger holds, and that is all it ever does.
 
+mod audit;
 mod balance;
 mod clock;
 mod driver;
@@ -39,7 +40,7 @@ use crate::events::{Reporter, Snapshot};
 use crate::ledger::{Ledger, LedgerError, Rescue};
 
 pub use balance::{balance, left, steady_use};
-pub use files::{Reconciled, reconcile};
+pub use files::reconcile;
 pub use halt::Halt;
 pub use purse::{Purse, PurseError};
 pub use settings::{Settings, Stop};

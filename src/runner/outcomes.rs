@@ -184,7 +184,7 @@ impl Driver {
     }
 
     /// The pictures of one task are here, and another has more of the job's.
-    fn look_on(&mut self, task: Option<Box<InFlight>>) {
+    pub(super) fn look_on(&mut self, task: Option<Box<InFlight>>) {
         let Some(task) = task else { return };
         self.in_flight += 1;
         self.queues.look_later(Instant::now(), Watched::found(*task, Kind::default()));
