@@ -62,7 +62,7 @@ pub(crate) struct Args {
     /// The Python with aiohttp.
     #[arg(long, default_value = "python3")]
     python: String,
-    /// Where the clients write [default: a temporary folder].
+    /// Where the clients write, and what they wrote stays [default: a temporary folder].
     #[arg(long)]
     folder: Option<PathBuf>,
     /// Only these clients.
@@ -99,12 +99,13 @@ fn main() -> anyhow::Result<()> {
     if args.stub || args.bare.is_some() {
         return child(&args);
     }
+    // Deleted at the end only: ext4 looks long for a new file's place where many
+    // have just been deleted.
     let temporary = tempfile::tempdir()?;
     let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     let peers = peers::present(&args);
     let stub = Stub::start(&args)?;
     let mut rows = vec![];
-    let mut written = vec![];
     for round in 0..args.rounds {
         for peer in &peers {
             let into = folder.join(format!("{round}-{}", peer.name()));
@@ -113,14 +114,9 @@ fn main() -> anyhow::Result<()> {
             let row = measure_one(&args, *peer, &stub, &into)?;
             eprintln!("round {}: {:<12} {:>7.0} jobs/s", round + 1, peer.name(), row.rate(args.jobs));
             rows.push(row);
-            written.push(into);
         }
     }
     drop(stub);
-    // Only now: ext4 looks long for a new file's place where many have just been deleted.
-    for folder in written {
-        std::fs::remove_dir_all(folder)?;
-    }
     report(&args, &peers, &rows);
     Ok(())
 }

@@ -96,12 +96,15 @@ impl Store {
         &self,
         work: impl FnOnce(&Self) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
-        self.db.execute_batch("SAVEPOINT part")?;
+        let statement = |sql| self.db.prepare_cached(sql)?.execute([]).map(drop);
+        statement("SAVEPOINT part")?;
         let result = work(self);
         // A full disk has undone everything already; the writer sees that.
         if !self.db.is_autocommit() {
-            let end = if result.is_ok() { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" };
-            self.db.execute_batch(end)?;
+            if result.is_err() {
+                statement("ROLLBACK TO part")?;
+            }
+            statement("RELEASE part")?;
         }
         result
     }

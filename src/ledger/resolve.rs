@@ -49,11 +49,8 @@ impl Store {
     pub fn owner_of(&self, task: &str) -> Result<Option<String>, LedgerError> {
         Ok(self
             .db
-            .query_row(
-                "SELECT job.id FROM attempt JOIN job ON job.seq = attempt.job WHERE attempt.task = ?1",
-                [task],
-                |row| row.get(0),
-            )
+            .prepare_cached("SELECT job.id FROM attempt JOIN job ON job.seq = attempt.job WHERE attempt.task = ?1")?
+            .query_row([task], |row| row.get(0))
             .optional()?)
     }
 
