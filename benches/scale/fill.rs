@@ -1,6 +1,7 @@
 //! Brings every pending job of a ledger to its end, as a run would write it
 //! down, and puts a file where each picture should be.
 
+use std::io::Cursor;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +14,14 @@ use imgbatch::ledger::{
 /// Jobs a transaction.
 const BATCH: u32 = 10_000;
 
-const PICTURE: &[u8] = b"x";
+/// A small picture that no other job has.
+fn picture(job: i64) -> anyhow::Result<Vec<u8>> {
+    let mut png = Vec::new();
+    let [red, green, blue, ..] = job.to_le_bytes();
+    let pixels = image::RgbImage::from_fn(8, 8, |x, y| image::Rgb([red, green, blue ^ (8 * x + y) as u8]));
+    pixels.write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)?;
+    Ok(png)
+}
 
 pub(crate) fn finish_all(out: &Path, base_url: &str) -> anyhow::Result<()> {
     let identity = Identity { name: "scale".into(), base_url: base_url.into() };
@@ -27,8 +35,9 @@ pub(crate) fn finish_all(out: &Path, base_url: &str) -> anyhow::Result<()> {
         last = end.job;
         let transaction = store.begin()?;
         for job in &jobs {
-            finish(&store, job, now)?;
-            std::fs::write(out.join(file(job)), PICTURE)?;
+            let picture = picture(job.job)?;
+            std::fs::write(out.join(file(job)), &picture)?;
+            finish(&store, job, &picture, now)?;
         }
         transaction.commit()?;
     }
@@ -39,7 +48,7 @@ fn file(job: &Pending) -> String {
     format!("images/{}.png", job.id)
 }
 
-fn finish(store: &Store, pending: &Pending, now: i64) -> anyhow::Result<()> {
+fn finish(store: &Store, pending: &Pending, picture: &[u8], now: i64) -> anyhow::Result<()> {
     let job = pending.job;
     let key = format!("imgbatch-{:032x}", fastrand::u128(..));
     let body = serde_json::to_vec(&pending.request)?;
@@ -63,10 +72,10 @@ fn finish(store: &Store, pending: &Pending, now: i64) -> anyhow::Result<()> {
     let saved = SavedPicture {
         number: 1,
         path: file(pending),
-        sha256: ContentHash::of(PICTURE),
-        bytes: PICTURE.len() as u64,
-        width: 1,
-        height: 1,
+        sha256: ContentHash::of(picture),
+        bytes: picture.len() as u64,
+        width: 8,
+        height: 8,
         format: "png".into(),
     };
     store.record(job, attempt, Outcome::Saved(saved))?;

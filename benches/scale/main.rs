@@ -94,6 +94,18 @@ fn main() -> anyhow::Result<()> {
         figures.add("start, all finished", &measure::run(&mut run(Some(0)))?);
         figures.add("status, all finished", &measure::run(imgbatch().arg("status").arg(&out).arg("--json"))?);
         figures.add("plan, all finished", &measure::run(&mut plan(&manifest, &out))?);
+        let gallery = |figures: &mut Figures, what| -> anyhow::Result<()> {
+            figures.add(what, &measure::run(imgbatch().arg("gallery").arg(&out))?);
+            Ok(())
+        };
+        gallery(&mut figures, "gallery, new thumbnails")?;
+        gallery(&mut figures, "gallery")?;
+        for (what, format) in [("export, jsonl", "jsonl"), ("export, csv", "csv")] {
+            let to = folder.join(format!("export.{format}"));
+            let mut export = imgbatch();
+            export.arg("export").arg(&out).args(["--format", format]).arg("--to").arg(to);
+            figures.add(what, &measure::run(&mut export)?);
+        }
         write_rows(&folder, args.jobs + args.jobs.div_ceil(100))?;
         figures.add("start, 1 % more rows", &measure::run(&mut run(Some(0)))?);
         let first = |then| doorman.time(&mut run(None), then);

@@ -14,6 +14,7 @@ mod thumb;
 mod thumbs;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
@@ -52,13 +53,13 @@ pub struct Made {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Makes the page; blocking. `progress` hears how many thumbnails of how many
-/// are made.
+/// Makes the page; blocking. `progress` hears how many pictures of how many have
+/// their thumbnails.
 pub fn make(options: &Options, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Made, GalleryError> {
     let reader = Reader::open(&options.out)?;
     let view = reader.view();
     let thumbs = Thumbs::new(&options.out);
-    let unreadable = thumbs.fill(missing(view, &thumbs)?, progress)?;
+    let unreadable = fill(view, &thumbs, progress)?;
     let mut made = Made { unreadable, ..Made::default() };
     let last = LastCheck::open(&options.out).unwrap_or_else(|error| {
         tracing::warn!("the page says nothing of the last check: {}: {error}", check::FILE_NAME);
@@ -78,15 +79,30 @@ pub fn make(options: &Options, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<M
     Ok(made)
 }
 
-/// Pictures without a thumbnail. Only these are kept in memory.
-fn missing(view: View<'_>, thumbs: &Thumbs) -> Result<Vec<(ContentHash, String)>, GalleryError> {
-    let mut missing = Vec::new();
-    view.each_exhibit(|exhibit| -> Result<(), GalleryError> {
-        let pictures = exhibit.pictures.into_iter().filter(|shown| thumbs.find(&shown.sha256).is_none());
-        missing.extend(pictures.map(|shown| (shown.sha256, shown.path)));
-        Ok(())
-    })?;
-    Ok(missing)
+/// Makes the thumbnails that are not there.
+fn fill(
+    view: View<'_>,
+    thumbs: &Thumbs,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Vec<Unreadable>, GalleryError> {
+    let (all, done) = (view.shown_pictures()?, AtomicU64::new(0));
+    let advance = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
+    thumbs.fill(
+        |ask| {
+            view.each_exhibit(|exhibit| {
+                for shown in exhibit.pictures {
+                    if thumbs.find(&shown.sha256).is_some() {
+                        advance();
+                    } else if !ask(shown.sha256, shown.path) {
+                        // Why nobody makes them is told by those who did.
+                        break;
+                    }
+                }
+                Ok(())
+            })
+        },
+        &advance,
+    )
 }
 
 /// The picture as the page refers to it. One that was saved after the

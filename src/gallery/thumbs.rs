@@ -5,7 +5,8 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, available_parallelism};
 
 use base64::Engine;
@@ -19,6 +20,12 @@ use crate::job::ContentHash;
 
 /// Pictures decoded at once: a large one takes 100 MB while it is decoded.
 const MOST_THREADS: usize = 8;
+
+/// Pictures that wait for one of them.
+const WAITING: usize = 64;
+
+/// Asks for the thumbnail of a picture; false where nobody makes any more.
+type Ask<'a> = &'a mut dyn FnMut(ContentHash, String) -> bool;
 
 /// The thumbnails of one output folder.
 #[derive(Debug)]
@@ -68,32 +75,46 @@ impl Thumbs {
         Kind::ALL.into_iter().map(|kind| Thumb { path: name(sha256, kind), kind }).find(|t| exists(&t.path))
     }
 
-    /// Makes these thumbnails, on all cores; blocking. Pictures that can't be
-    /// read are returned, in order.
+    /// Makes the thumbnails that `each` asks for, on all cores and few at a time;
+    /// blocking. Pictures that can't be read are returned, in order.
     pub(super) fn fill(
         &self,
-        mut missing: Vec<(ContentHash, String)>,
-        progress: &(dyn Fn(u64, u64) + Sync),
+        each: impl FnOnce(Ask<'_>) -> Result<(), GalleryError>,
+        made: &(dyn Fn() + Sync),
     ) -> Result<Vec<Unreadable>, GalleryError> {
-        missing.sort_unstable();
-        missing.dedup_by_key(|(sha256, _)| *sha256);
-        let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let work = || {
-            let mut unreadable = Vec::new();
-            while let Some((sha256, path)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                unreadable.extend(self.make(sha256, path)?);
-                progress(done.fetch_add(1, Ordering::Relaxed) as u64 + 1, missing.len() as u64);
-            }
-            Ok(unreadable)
-        };
-        let threads = available_parallelism().map_or(2, usize::from).min(MOST_THREADS).min(missing.len());
+        let (asked, missing) = mpsc::sync_channel::<(ContentHash, String)>(WAITING);
+        let missing = Arc::new(Mutex::new(missing));
+        let threads = available_parallelism().map_or(2, usize::from).min(MOST_THREADS);
         let mut unreadable = thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().map(joined).collect::<Result<Vec<_>, GalleryError>>()
-        })?
-        .concat();
+            let workers: Vec<_> = (0..threads)
+                .map(|_| {
+                    let missing = Arc::clone(&missing);
+                    scope.spawn(move || self.work(&missing, made))
+                })
+                .collect();
+            // The workers' own: nobody is asked any more where all have failed.
+            drop(missing);
+            let all_asked = each(&mut |sha256, path| asked.send((sha256, path)).is_ok());
+            drop(asked);
+            let unreadable = workers.into_iter().map(joined).collect::<Result<Vec<_>, _>>()?;
+            all_asked.map(|()| unreadable.concat())
+        })?;
         unreadable.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(unreadable)
+    }
+
+    fn work(
+        &self,
+        missing: &Mutex<Receiver<(ContentHash, String)>>,
+        made: &dyn Fn(),
+    ) -> Result<Vec<Unreadable>, GalleryError> {
+        let mut unreadable = Vec::new();
+        loop {
+            let next = missing.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((sha256, path)) = next else { return Ok(unreadable) };
+            unreadable.extend(self.make(&sha256, &path)?);
+            made();
+        }
     }
 
     fn make(&self, sha256: &ContentHash, path: &str) -> Result<Option<Unreadable>, GalleryError> {
@@ -134,6 +155,8 @@ fn save(target: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -144,20 +167,20 @@ mod tests {
         fs::write(out.path().join("images/b.png"), "no picture").unwrap();
         let thumbs = Thumbs::new(out.path());
         let [a, b, c] = [b"a", b"b", b"c"].map(|bytes| ContentHash::of(bytes));
-        let wanted = vec![
-            (a, "images/a.png".to_owned()),
-            (b, "images/b.png".to_owned()),
-            (c, "../outside.png".to_owned()),
-            (a, "images/a.png".to_owned()),
-        ];
+        let wanted = [(a, "images/a.png"), (b, "images/b.png"), (c, "../outside.png"), (a, "images/a.png")];
         let seen = AtomicUsize::new(0);
         let bad = thumbs
-            .fill(wanted, &|_, of| {
-                assert_eq!(of, 3);
-                seen.fetch_add(1, Ordering::Relaxed);
-            })
+            .fill(
+                |ask| {
+                    assert!(wanted.into_iter().all(|(sha256, path)| ask(sha256, path.to_owned())));
+                    Ok(())
+                },
+                &|| {
+                    seen.fetch_add(1, Ordering::Relaxed);
+                },
+            )
             .unwrap();
-        assert_eq!(seen.into_inner(), 3);
+        assert_eq!(seen.into_inner(), 4);
         assert_eq!(
             bad.iter().map(|bad| bad.path.as_str()).collect::<Vec<_>>(),
             ["../outside.png", "images/b.png"]
@@ -167,5 +190,25 @@ mod tests {
         assert!(thumbs.find(&b).is_none() && thumbs.find(&c).is_none());
         fs::write(out.path().join(thumb.path()), "").unwrap();
         assert!(thumbs.find(&a).is_none(), "an empty file is no thumbnail");
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_thumbnail_ends_the_work() {
+        let out = tempfile::tempdir().unwrap();
+        fs::create_dir(out.path().join("images")).unwrap();
+        image::RgbImage::new(2, 2).save(out.path().join("images/a.png")).unwrap();
+        fs::write(out.path().join("thumbs"), "not a folder").unwrap();
+        let mut asked = 0;
+        let failed = Thumbs::new(out.path()).fill(
+            |ask| {
+                while ask(ContentHash::of(b"a"), "images/a.png".into()) {
+                    asked += 1;
+                }
+                Ok(())
+            },
+            &|| {},
+        );
+        assert!(matches!(failed, Err(GalleryError::Write { .. })), "{failed:?}");
+        assert!(asked > 0);
     }
 }

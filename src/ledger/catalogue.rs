@@ -121,6 +121,17 @@ impl View<'_> {
         open.map_or(Ok(()), |(_, last)| visit(last))
     }
 
+    /// How many pictures all exhibits have.
+    pub fn shown_pictures(self) -> Result<u64, LedgerError> {
+        let pictures: i64 = self.db().query_row(
+            "SELECT count(*) FROM job JOIN image ON image.attempt = job.attempt
+             WHERE image.saved_at IS NOT NULL AND image.path LIKE 'images/%'",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(pictures as u64)
+    }
+
     /// Something that no other run has: the key of its first submission.
     pub fn first_key(self) -> Result<Option<String>, LedgerError> {
         Ok(self

@@ -49,7 +49,9 @@ impl Store {
     pub fn owner_of(&self, task: &str) -> Result<Option<String>, LedgerError> {
         Ok(self
             .db
-            .prepare_cached("SELECT job.id FROM attempt JOIN job ON job.seq = attempt.job WHERE attempt.task = ?1")?
+            .prepare_cached(
+                "SELECT job.id FROM attempt JOIN job ON job.seq = attempt.job WHERE attempt.task = ?1",
+            )?
             .query_row([task], |row| row.get(0))
             .optional()?)
     }
