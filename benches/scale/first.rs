@@ -43,7 +43,7 @@ impl Doorman {
     pub(crate) fn time(&self, command: &mut Command, then: Then) -> anyhow::Result<Duration> {
         let begun = Instant::now();
         let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let asked = self.asked.recv_timeout(Duration::from_secs(60));
+        let asked = self.asked.recv_timeout(Duration::from_mins(1));
         if then == Then::Killed || asked.is_err() {
             run.kill()?;
         }
@@ -55,7 +55,7 @@ impl Doorman {
 }
 
 fn serve(mut visitor: TcpStream, tell: &Sender<Instant>) -> Option<()> {
-    let mut bytes = [0; 1 << 16];
+    let mut bytes = vec![0; 1 << 16];
     loop {
         let length = visitor.read(&mut bytes).ok().filter(|&length| length > 0)?;
         // A body may follow its head later; it is no request.

@@ -27,6 +27,7 @@ use measure::Cost;
 
 /// Measures large manifests and ledgers.
 #[derive(Clone, Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command")]
 struct Args {
     /// Jobs.
     #[arg(long, default_value_t = 100_000)]
@@ -167,7 +168,8 @@ fn run(manifest: &Path, out: &Path, base_url: &str, limit: Option<u64>) -> Comma
 /// From nothing to the first submission of a small file, several times.
 fn first_of_ten(folder: &Path, doorman: &Doorman) -> anyhow::Result<Vec<Duration>> {
     let path = folder.join("ten.txt");
-    std::fs::write(&path, (0..10).map(|number| format!("a mug of model {number}\n")).collect::<String>())?;
+    let lines: Vec<String> = (0..10).map(|number| format!("a mug of model {number}")).collect();
+    std::fs::write(&path, lines.join("\n"))?;
     (0..15)
         .map(|round| {
             let out = folder.join(format!("ten-{round}"));
@@ -179,7 +181,7 @@ fn first_of_ten(folder: &Path, doorman: &Doorman) -> anyhow::Result<Vec<Duration
 /// What the kernel knows of files, and what of them is on disk.
 fn drop_caches() -> anyhow::Result<()> {
     rustix::fs::sync();
-    Ok(std::fs::write("/proc/sys/vm/drop_caches", "3").context("only root can empty the caches")?)
+    std::fs::write("/proc/sys/vm/drop_caches", "3").context("only root can empty the caches")
 }
 
 fn write_manifest(folder: &Path, jobs: u64) -> std::io::Result<PathBuf> {

@@ -14,7 +14,7 @@ use super::settings::Stop;
 use super::shared::Shared;
 use crate::events::Event;
 use crate::job::State;
-use crate::ledger::{Answer, Kept, LedgerError, Outcome, Recorded};
+use crate::ledger::{Answer, Kept, LedgerError, Outcome, Recorded, Store};
 
 /// Attempts whose pictures are compared by one step: a few milliseconds of the
 /// ledger's time.
@@ -53,7 +53,7 @@ impl Audit {
 
 impl Driver {
     pub(super) async fn begin_audit(&mut self) -> Result<(), LedgerError> {
-        let last = self.shared.ledger.write(|store| store.last_attempt()).await?;
+        let last = self.shared.ledger.write(Store::last_attempt).await?;
         self.audit.left = (last > 0).then_some((1, last));
         Ok(())
     }
@@ -82,15 +82,12 @@ impl Driver {
     fn on_gone(&mut self, gone: Gone) {
         let Gone { recorded, lost } = gone;
         self.snapshot.jobs.shift(State::Done, recorded.state);
-        match lost {
-            Some(Answer { code, message, .. }) => {
-                self.audit.lost += 1;
-                self.tell(&Event::Failed { id: recorded.id, code, message });
-            }
-            None => {
-                self.audit.refetched += 1;
-                self.look_on(recorded.look);
-            }
+        if let Some(Answer { code, message, .. }) = lost {
+            self.audit.lost += 1;
+            self.tell(&Event::Failed { id: recorded.id, code, message });
+        } else {
+            self.audit.refetched += 1;
+            self.look_on(recorded.look);
         }
     }
 
@@ -135,11 +132,11 @@ impl Shared {
                     let numbers = pictures.iter().map(|picture| picture.number).collect();
                     let mut recorded = store.record(job, attempt, Outcome::FileMissing { numbers })?;
                     let dead = pictures.iter().all(|picture| picture.expires_at <= now);
-                    let lost = dead.then(|| lost(&pictures[0].path));
-                    if let Some(answer) = lost.clone() {
+                    let answer = dead.then(|| beyond_reach(&pictures[0].path));
+                    if let Some(answer) = answer.clone() {
                         recorded = store.record(job, attempt, Outcome::Lost { number: None, answer })?;
                     }
-                    gone.push(Gone { recorded, lost });
+                    gone.push(Gone { recorded, lost: answer });
                 }
                 Ok(gone)
             })
@@ -147,7 +144,7 @@ impl Shared {
     }
 }
 
-fn lost(path: &str) -> Answer {
+fn beyond_reach(path: &str) -> Answer {
     Answer {
         code: "picture_lost".into(),
         message: format!("{path} is gone from the output folder, and its link is dead"),
