@@ -129,3 +129,20 @@ fn a_job_costs_the_same_beside_many() {
         seen.iter().filter(|ran| ran.compiled > 1 || i64::from(ran.scanned) > JOBS / 10).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn a_start_goes_through_no_settled_attempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, seen) = watched(folder.path());
+    for job in 1..=JOBS {
+        finish(&store, job);
+    }
+    seen.lock().unwrap().clear();
+    store.hold_open_attempts().unwrap();
+    assert_eq!(store.last_attempt().unwrap(), JOBS);
+    let kept: Vec<i64> = store.kept(JOBS - 5, JOBS).unwrap().iter().map(|kept| kept.attempt).collect();
+    assert_eq!(kept, (JOBS - 5..=JOBS).collect::<Vec<_>>());
+    let seen = seen.lock().unwrap();
+    let wrong: Vec<_> = seen.iter().filter(|ran| i64::from(ran.scanned) > JOBS / 10).collect();
+    assert!(seen.len() >= 4 && wrong.is_empty(), "{seen:#?}");
+}

@@ -158,7 +158,7 @@ impl Store {
     }
 
     /// Nobody knows what became of them: held, never sent again by themselves.
-    fn hold_open_attempts(&self) -> Result<usize, LedgerError> {
+    pub(super) fn hold_open_attempts(&self) -> Result<usize, LedgerError> {
         let (state, outcome) =
             if sabotaged!("resubmit") { (State::Pending, "released") } else { (State::Unknown, "unknown") };
         self.db.execute(
