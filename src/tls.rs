@@ -21,7 +21,8 @@ pub(crate) fn shared(builder: ClientBuilder) -> ClientBuilder {
 /// Begins to read the machine's certificates, for which the first client would
 /// wait.
 pub(crate) fn begin() {
-    thread::spawn(known);
+    // Where no thread can be had, the first client waits.
+    let _ = thread::Builder::new().spawn(known);
 }
 
 fn known() -> Option<&'static ClientConfig> {

@@ -268,11 +268,10 @@ fn deleted_and_truncated_pictures_are_fetched_again_for_nothing() {
     fs::remove_file(scene.picture("j001.png")).unwrap();
     let file = fs::OpenOptions::new().write(true).open(scene.picture("j002.png")).unwrap();
     file.set_len(100).unwrap();
-    // Not ours to move: a folder under a picture's name.
+    // Not ours to move: a folder under a picture's name stops the run before it buys.
     fs::rename(scene.picture("j003.png"), scene.path("elsewhere.png")).unwrap();
     fs::create_dir(scene.picture("j003.png")).unwrap();
-    let done = scene.run(&[]).exits(6).says(&["download j003: can't write the picture: "]).json();
-    assert_eq!(done["images"]["saved"], 3);
+    scene.run(&[]).exits(2).says(&["out/images/j003.png is not a regular file"]);
     fs::remove_dir(scene.picture("j003.png")).unwrap();
     let done = scene.run(&[]).exits(0).json();
     assert_eq!((&done["images"]["saved"], &done["submissions"]["sent"]), (&4.into(), &0.into()));
@@ -299,6 +298,24 @@ fn a_deleted_picture_whose_link_is_dead_is_reported_and_not_bought() {
     assert_eq!(scene.stats().creates_received, 2);
     scene.run(&["--only", "failed"]).exits(0);
     assert_eq!(scene.stats().creates_received, 3);
+    scene.prove();
+}
+
+#[test]
+fn a_picture_that_can_not_be_looked_at_is_not_given_up() {
+    let scene = Scene::new("");
+    scene.jobs(2);
+    scene.run(&[]).exits(0);
+    scene.ledger().execute("UPDATE image SET expires_at = 1", []).unwrap();
+    let (images, aside) = (scene.out().join("images"), scene.path("aside"));
+    fs::rename(&images, &aside).unwrap();
+    fs::write(&images, "not a folder").unwrap();
+    scene.run(&[]).exits(2).says(&["Not a directory"]);
+    fs::remove_file(&images).unwrap();
+    fs::rename(&aside, &images).unwrap();
+    let done = scene.run(&[]).exits(0).json();
+    assert_eq!((&done["jobs"]["succeeded"], &done["images"]["saved"]), (&2.into(), &2.into()));
+    assert_eq!(scene.stats().creates_received, 2);
     scene.prove();
 }
 

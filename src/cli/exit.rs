@@ -65,15 +65,17 @@ impl Exit {
         let ledger = error
             .downcast_ref::<LedgerError>()
             .or_else(|| error.downcast_ref::<RunError>().map(|RunError::Ledger(error)| error));
-        match ledger {
-            Some(LedgerError::Locked(_)) => Self::Locked,
-            Some(
-                LedgerError::Missing(_)
-                | LedgerError::NotALedger(_)
-                | LedgerError::Newer { .. }
-                | LedgerError::Foreign { .. }
-                | LedgerError::File { .. },
-            ) => Self::Usage,
+        ledger.map_or(Self::Internal, Self::of_ledger)
+    }
+
+    fn of_ledger(error: &LedgerError) -> Self {
+        match error {
+            LedgerError::Locked(_) => Self::Locked,
+            LedgerError::Missing(_)
+            | LedgerError::NotALedger(_)
+            | LedgerError::Newer { .. }
+            | LedgerError::Foreign { .. }
+            | LedgerError::File { .. } => Self::Usage,
             _ => Self::Internal,
         }
     }
@@ -129,7 +131,7 @@ pub(super) fn of_run(ended: Option<&Ended>, remains: &Remains) -> Exit {
     }
     if let Some(ended) = ended {
         holding.extend(ended.halted.as_ref().map(of_halt));
-        holding.extend(ended.broken.as_ref().map(|_| Exit::Internal));
+        holding.extend(ended.broken.as_ref().map(Exit::of_ledger));
         holding.extend((ended.left > 0).then_some(Exit::Attention));
     }
     Exit::strongest(&holding)

@@ -31,6 +31,10 @@ use thumbs::Thumbs;
 /// The page's name in an output folder.
 pub const FILE_NAME: &str = "gallery.html";
 
+/// Jobs whose pictures are read at once: a run beside it can fold its log
+/// between two reads.
+const LOT: usize = 4096;
+
 /// What to make.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -89,17 +93,18 @@ fn fill(
     let advance = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
     thumbs.fill(
         |ask| {
-            view.each_exhibit(|exhibit| {
-                for shown in exhibit.pictures {
-                    if thumbs.find(&shown.sha256).is_some() {
+            let last = view.last_job()?;
+            for first in (1..=last).step_by(LOT) {
+                for (sha256, path) in view.shown(first, first.saturating_add(LOT as i64 - 1))? {
+                    if thumbs.find(&sha256).is_some() {
                         advance();
-                    } else if !ask(shown.sha256, shown.path) {
+                    } else if !ask(sha256, path) {
                         // Why nobody makes them is told by those who did.
-                        break;
+                        return Ok(());
                     }
                 }
-                Ok(())
-            })
+            }
+            Ok(())
         },
         &advance,
     )

@@ -132,6 +132,27 @@ impl View<'_> {
         Ok(pictures as u64)
     }
 
+    /// The number of the latest job; 0 where there is none.
+    pub fn last_job(self) -> Result<i64, LedgerError> {
+        Ok(self.db().query_row("SELECT ifnull(max(seq), 0) FROM job", [], |row| row.get(0))?)
+    }
+
+    /// Hash and path of the pictures that the exhibits of these jobs have.
+    pub fn shown(self, first: i64, last: i64) -> Result<Vec<(ContentHash, String)>, LedgerError> {
+        let mut query = self.db().prepare_cached(
+            "SELECT image.sha256, image.path FROM job JOIN image ON image.attempt = job.attempt
+             WHERE job.seq BETWEEN ?1 AND ?2 AND image.saved_at IS NOT NULL AND image.path LIKE 'images/%'",
+        )?;
+        let mut rows = query.query([first, last])?;
+        let mut shown = Vec::new();
+        while let Some(row) = rows.next()? {
+            let sha256 = ContentHash::from_slice(&row.get::<_, Vec<u8>>(0)?)
+                .ok_or_else(|| LedgerError::Contradiction("a picture's hash is not a SHA-256".into()))?;
+            shown.push((sha256, row.get(1)?));
+        }
+        Ok(shown)
+    }
+
     /// Something that no other run has: the key of its first submission.
     pub fn first_key(self) -> Result<Option<String>, LedgerError> {
         Ok(self

@@ -2,11 +2,13 @@
 //! is gone or cut short is fetched again. Names and sizes are compared, nothing
 //! is hashed; a million pictures take a second or two, and nobody waits for it.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, open, statat};
+use rustix::io::Errno;
 
 use super::driver::{Driver, Step};
 use super::files::step_aside;
@@ -119,7 +121,7 @@ impl Shared {
         let folder = self.folder.clone();
         let missing = tokio::task::spawn_blocking(move || missing(&folder, kept)).await;
         let interrupted = || LedgerError::Contradiction("comparing files was interrupted".into());
-        let missing = missing.map_err(|_| interrupted())?;
+        let missing = missing.map_err(|_| interrupted())??;
         if missing.is_empty() {
             return Ok(Vec::new());
         }
@@ -153,17 +155,20 @@ fn beyond_reach(path: &str) -> Answer {
 }
 
 /// Those that are not in their folder as a whole. What is left of them is moved
-/// out of the way of the whole file, as far as that can be done.
-fn missing(root: &Path, kept: Vec<Kept>) -> Vec<Kept> {
+/// out of the way of the whole file. A file that can't be looked at is not gone:
+/// who says so would buy it again.
+fn missing(root: &Path, kept: Vec<Kept>) -> Result<Vec<Kept>, LedgerError> {
     let mut folders = Folders { root, open: None };
-    let missing: Vec<Kept> =
-        kept.into_iter().filter(|kept| !folders.has_whole(&kept.path, kept.bytes)).collect();
-    for kept in &missing {
-        if let Err(error) = step_aside(root, &kept.path) {
-            tracing::warn!(path = kept.path, %error, "what is left of a picture can't be moved away");
+    let mut missing = Vec::new();
+    for kept in kept {
+        let broken = |source| LedgerError::File { path: root.join(&kept.path), source };
+        if folders.holds(&kept.path, kept.bytes).map_err(broken)? {
+            continue;
         }
+        step_aside(root, &kept.path).map_err(broken)?;
+        missing.push(kept);
     }
-    missing
+    Ok(missing)
 }
 
 /// Looks pictures up from the folder that the last one lay in: most lie in the
@@ -175,22 +180,29 @@ struct Folders<'a> {
 }
 
 impl Folders<'_> {
-    fn has_whole(&mut self, path: &str, bytes: u64) -> bool {
+    /// Whether a file of this length is there.
+    fn holds(&mut self, path: &str, bytes: u64) -> io::Result<bool> {
         let path = Path::new(path);
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        let Some(folder) = self.enter(folder) else { return false };
-        statat(folder, name, AtFlags::empty()).is_ok_and(|file| {
-            FileType::from_raw_mode(file.st_mode).is_file() && u64::try_from(file.st_size) == Ok(bytes)
-        })
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
+        let found = self.enter(folder).and_then(|folder| statat(folder, name, AtFlags::empty()));
+        match found {
+            Ok(file) => {
+                Ok(FileType::from_raw_mode(file.st_mode).is_file()
+                    && u64::try_from(file.st_size) == Ok(bytes))
+            }
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    fn enter(&mut self, folder: &Path) -> Option<&OwnedFd> {
-        if self.open.as_ref().is_none_or(|(open, _)| open != folder) {
+    fn enter(&mut self, folder: &Path) -> rustix::io::Result<&OwnedFd> {
+        let entered = if let Some(known) = self.open.take().filter(|(open, _)| open == folder) {
+            known
+        } else {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let descriptor = open(self.root.join(folder), flags, Mode::empty()).ok()?;
-            self.open = Some((folder.to_owned(), descriptor));
-        }
-        self.open.as_ref().map(|(_, descriptor)| descriptor)
+            (folder.to_owned(), open(self.root.join(folder), flags, Mode::empty())?)
+        };
+        Ok(&self.open.insert(entered).1)
     }
 }
 

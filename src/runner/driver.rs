@@ -426,10 +426,15 @@ impl Driver {
         }
     }
 
-    /// The ledger failed: what is on the wire finishes, nothing new starts.
+    /// The ledger failed, or a file that it knows: what is on the wire finishes,
+    /// nothing new starts.
     pub(super) fn broken(&mut self, error: LedgerError) {
         if self.ended.broken.is_none() {
-            self.tell(&Event::Paused { why: format!("the ledger can't be written: {error}") });
+            let why = match &error {
+                LedgerError::File { .. } => error.to_string(),
+                _ => format!("the ledger can't be written: {error}"),
+            };
+            self.tell(&Event::Paused { why });
             self.ended.broken = Some(error);
         }
     }
