@@ -258,7 +258,7 @@ fn an_error_in_a_transaction_leaves_nothing_behind() {
 /// is refused, also where its tables are in the log only.
 #[test]
 fn a_ledger_of_any_earlier_version_is_brought_forward_also_to_be_read() {
-    let schemas = ["", "_2", "_3", "_4"].map(|version| format!("src/ledger/schema{version}.sql"));
+    let schemas = ["", "_2", "_3", "_4", "_5"].map(|version| format!("src/ledger/schema{version}.sql"));
     for version in 1..=schemas.len() {
         let folder = tempfile::tempdir().unwrap();
         let old = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();

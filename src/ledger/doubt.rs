@@ -132,7 +132,8 @@ impl Store {
     /// their jobs.
     pub fn tokens(&self) -> Result<Vec<(String, i64, i64)>, LedgerError> {
         let mut query = self.db.prepare(
-            "SELECT token, job, id FROM attempt WHERE outcome IN ('open', 'unknown', 'accepted') AND token IS NOT NULL",
+            "SELECT token, job, id FROM attempt
+             WHERE (outcome = 'open' OR outcome = 'unknown' OR outcome = 'accepted') AND token IS NOT NULL",
         )?;
         let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)

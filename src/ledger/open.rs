@@ -18,12 +18,13 @@ pub const FILE_NAME: &str = "ledger.db";
 const APPLICATION_ID: i32 = 0x696d_6762;
 
 /// One entry a version, applied in order; a ledger of version k has had the first k.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 
 const KNOWN_VERSION: i32 = MIGRATIONS.len() as i32;

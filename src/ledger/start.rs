@@ -168,7 +168,7 @@ impl Store {
         )?;
         Ok(self.db.execute(
             "UPDATE attempt SET outcome = ?1, why = 'the run ended before the answer was recorded'
-             WHERE outcome IN ('open', 'unknown', 'accepted') AND outcome = 'open'", // as its index has it
+             WHERE outcome = 'open'",
             [outcome],
         )?)
     }
