@@ -87,17 +87,22 @@ async fn serve(mut store: Store, mut queue: mpsc::Receiver<Write>) -> Option<Sto
         while let Some(next) = (batch.len() < BATCH).then(|| queue.try_recv().ok()).flatten() {
             batch.push(next);
         }
-        store = tokio::task::spawn_blocking(move || {
-            commit(&store, batch);
-            store
-        })
-        .await
-        .ok()?;
+        let committed = tokio::task::spawn_blocking(move || {
+            let (fate, replies) = commit(&store, batch);
+            (store, fate, replies)
+        });
+        let (kept, fate, replies) = committed.await.ok()?;
+        // Told from here: each caller woken from the other thread would be a system call.
+        for reply in replies {
+            reply(fate.as_ref().copied());
+        }
+        store = kept;
     }
     Some(store)
 }
 
-fn commit(store: &Store, batch: Vec<Write>) {
+/// Runs `batch` in one transaction and tells its fate, and whom to tell it.
+fn commit(store: &Store, batch: Vec<Write>) -> (Result<(), LedgerError>, Vec<Reply>) {
     let begun = store.db().execute_batch("BEGIN IMMEDIATE").map_err(LedgerError::from);
     let mut replies = Vec::with_capacity(batch.len());
     for write in batch {
@@ -105,10 +110,7 @@ fn commit(store: &Store, batch: Vec<Write>) {
         let open = begun.is_ok() && !store.db().is_autocommit();
         replies.push(write(open.then_some(store)));
     }
-    let committed = begun.and_then(|()| end(store.db()));
-    for reply in replies {
-        reply(committed.as_ref().copied());
-    }
+    (begun.and_then(|()| end(store.db())), replies)
 }
 
 fn end(db: &Connection) -> Result<(), LedgerError> {
