@@ -1,7 +1,7 @@
-//! Decodes a whole picture to know that it is whole; the pixels are thrown
-//! away.
+//! Goes through a whole picture to know that it is whole; the pixels are thrown
+//! away, or seen on the way.
 
-use std::io::{BufReader, Cursor, Read, Seek};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use image::codecs::webp::WebPDecoder;
@@ -9,7 +9,11 @@ use image::{DynamicImage, ImageDecoder, Limits};
 
 use super::jpeg;
 use super::policy::MAX_EDGE;
+use super::scanlines;
 use super::verify::{Damage, Format, head, open};
+
+/// Bytes that are read from a file at once.
+const BUFFER: usize = 128 * 1024;
 
 /// Room for what a PNG says beside its pixels.
 const PNG_CHUNKS: usize = 32 * 1024 * 1024;
@@ -29,28 +33,35 @@ pub struct Row<'a> {
     pub pixels: &'a [u8],
 }
 
-/// The format, width and height of the picture at `path`, after every byte of
-/// it was decoded. Blocking. `see` gets the rows of a PNG that is not
+/// Sees the rows of a picture.
+pub(super) type See<'a> = &'a mut dyn FnMut(Row<'_>);
+
+/// The format, width and height of the picture at `path`, if every byte of it
+/// is as it should be. Blocking. `see` gets the rows of a PNG that is not
 /// interlaced; of other pictures, none.
 pub(super) fn decode(
     path: &Path,
     max_pixels: u64,
-    see: &mut dyn FnMut(Row<'_>),
+    see: Option<See<'_>>,
 ) -> Result<(Format, u32, u32), Damage> {
-    decode_from(open(path).map_err(Damage::Unreadable)?, max_pixels, see)
+    let file = open(path).map_err(Damage::Unreadable)?;
+    decode_from(BufReader::with_capacity(BUFFER, file), max_pixels, see)
 }
 
 /// As [`decode`], of a picture that begins where `source` stands.
 pub(super) fn decode_from(
-    mut source: impl Read + Seek,
+    mut source: impl BufRead + Seek,
     max_pixels: u64,
-    see: &mut dyn FnMut(Row<'_>),
+    see: Option<See<'_>>,
 ) -> Result<(Format, u32, u32), Damage> {
     let head = head(&mut source).map_err(Damage::Unreadable)?;
     let format = Format::of(&head).ok_or_else(|| no_format(&head))?;
     source.rewind().map_err(Damage::Unreadable)?;
     let (width, height) = match format {
-        Format::Png => png(source, max_pixels, see),
+        Format::Png => match see {
+            Some(see) => png(source, max_pixels, see),
+            None => scanlines::check(source, max_pixels),
+        },
         Format::Jpeg => jpeg::decode(&whole(source)?, max_pixels),
         Format::WebP => webp(&whole(source)?, max_pixels),
     }?;
@@ -86,15 +97,20 @@ fn whole(mut file: impl Read) -> Result<Vec<u8>, Damage> {
     Ok(bytes)
 }
 
-/// Row by row, so that a large picture needs two rows of memory; with both
-/// checksums, up to the end mark.
-fn png(file: impl Read + Seek, max_pixels: u64, see: &mut dyn FnMut(Row<'_>)) -> Result<(u32, u32), Damage> {
-    let bad = |error: png::DecodingError| broken(Format::Png, &error);
+/// Both checksums count; texts and colour profiles are not looked at.
+pub(super) fn strictly() -> png::DecodeOptions {
     let mut options = png::DecodeOptions::default();
     options.set_ignore_checksums(false);
     options.set_ignore_text_chunk(true);
     options.set_ignore_iccp_chunk(true);
-    let mut decoder = png::Decoder::new_with_options(BufReader::with_capacity(128 * 1024, file), options);
+    options
+}
+
+/// Row by row, so that a large picture needs two rows of memory; with both
+/// checksums, up to the end mark.
+fn png(source: impl BufRead + Seek, max_pixels: u64, see: See<'_>) -> Result<(u32, u32), Damage> {
+    let bad = |error: png::DecodingError| broken(Format::Png, &error);
+    let mut decoder = png::Decoder::new_with_options(source, strictly());
     decoder.set_limits(png::Limits { bytes: PNG_CHUNKS });
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let header = decoder.read_header_info().map_err(bad)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -95,13 +96,15 @@ impl Downloader {
         path: &OutPath,
         number: Option<u32>,
     ) -> Result<Picture, FetchError> {
-        let permit = Arc::clone(&self.decoders).acquire_owned().await;
+        let (decoders, reactor) = (Arc::clone(&self.decoders), Handle::current());
         let max_pixels = self.policy.max_pixels;
         let (root, path, folders) = (root.to_owned(), path.clone(), Arc::clone(&self.folders));
         blocking(move || {
+            // Waited for here, so that a thread hands it to the next one without the reactor.
+            let permit = reactor.block_on(decoders.acquire());
             let (format, width, height) = match &arrived {
-                Arrived::InMemory(body) => decode::decode_from(Cursor::new(body), max_pixels, &mut |_| {}),
-                Arrived::InFile { temp, .. } => decode::decode(temp.path(), max_pixels, &mut |_| {}),
+                Arrived::InMemory(body) => decode::decode_from(Cursor::new(body), max_pixels, None),
+                Arrived::InFile { temp, .. } => decode::decode(temp.path(), max_pixels, None),
             }?;
             let file = path.file(number, format.extension());
             let (temp, sha256, bytes) = match arrived {

@@ -16,6 +16,7 @@ mod look;
 mod place;
 mod policy;
 mod publish;
+mod scanlines;
 mod stream;
 #[cfg(test)]
 mod stub;

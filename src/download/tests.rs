@@ -15,6 +15,7 @@ use crate::job::{ContentHash, OutPath};
 
 mod links;
 mod names;
+mod scanlines;
 
 pub(super) fn picture(format: ImageFormat) -> Vec<u8> {
     let pixels = RgbImage::from_fn(64, 48, |x, y| image::Rgb([x as u8 * 3, y as u8 * 5, (x * y) as u8]));

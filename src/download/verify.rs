@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::decode::{self, Row};
+use super::decode::{self, Row, See};
 use super::policy::MAX_PIXELS;
 use crate::job::ContentHash;
 
@@ -106,15 +106,19 @@ pub enum Damage {
     },
 }
 
-/// Hashes and fully decodes the file at `path`; blocking. A symbolic link is
-/// not followed.
+/// Hashes the file at `path` and goes through all of it as a picture; blocking.
+/// A symbolic link is not followed.
 pub fn verify(path: &Path) -> Result<Facts, Damage> {
-    verify_seeing(path, &mut |_| {})
+    facts(path, None)
 }
 
 /// As [`verify`]; `see` gets the rows of a PNG that is not interlaced. What it
 /// saw counts only if the picture turns out whole.
 pub fn verify_seeing(path: &Path, see: &mut dyn FnMut(Row<'_>)) -> Result<Facts, Damage> {
+    facts(path, Some(see))
+}
+
+fn facts(path: &Path, see: Option<See<'_>>) -> Result<Facts, Damage> {
     let (sha256, bytes) = digest(path).map_err(Damage::Unreadable)?;
     let (format, width, height) = decode::decode(path, MAX_PIXELS, see)?;
     Ok(Facts { sha256, bytes, width, height, format })
