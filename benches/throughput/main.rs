@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench throughput -- --help`. The clients run one after
 //! another, every round all of them, into fresh folders: absolute figures
-//! drift with the machine, the ratios of one invocation do not.
+//! drift with the machine, the ratios of one invocation do not. The stub has the
+//! first core for itself, the clients have the others.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 
@@ -12,6 +13,7 @@ mod limit;
 #[path = "../shared/measure.rs"]
 mod measure;
 mod peers;
+mod pin;
 mod stub;
 
 use std::io::{BufRead, BufReader};
@@ -105,6 +107,8 @@ fn main() -> anyhow::Result<()> {
     let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     let peers = peers::present(&args);
     let stub = Stub::start(&args)?;
+    // Children stay where their parent is.
+    pin::to_all_but_the_first()?;
     let mut rows = vec![];
     for round in 0..args.rounds {
         for peer in &peers {
@@ -124,6 +128,7 @@ fn main() -> anyhow::Result<()> {
 fn child(args: &Args) -> anyhow::Result<()> {
     let latency = Duration::from_secs_f64(args.latency);
     if args.stub {
+        pin::to_the_first()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         return runtime.block_on(stub::serve(latency, args.picture_bytes, args.limit));
     }

@@ -155,7 +155,7 @@ fn rows_that_are_wrong_or_too_many() {
     odd[31 * 9] = 5;
     assert!(verdict(&odd).0.is_err_and(|why| why.contains("filter")));
     assert!(verdict(&odd).1.is_err());
-    assert_eq!(verdict(&[good.as_slice(), &[9; 100_000]].concat()), (Ok((10, 10)), Ok((10, 10))));
+    assert_eq!(verdict(&[good.as_slice(), &vec![9; 100_000]].concat()), (Ok((10, 10)), Ok((10, 10))));
     let mut colours = info(10, 10, (ColorType::Indexed, BitDepth::Eight));
     colours.palette = Some(vec![7; 3].into());
     let palette = of_rows(colours, false, &[0; 110]);
