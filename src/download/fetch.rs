@@ -102,10 +102,12 @@ impl Downloader {
         blocking(move || {
             // Waited for here, so that a thread hands it to the next one without the reactor.
             let permit = reactor.block_on(decoders.acquire());
-            let (format, width, height) = match &arrived {
+            let decoded = match &arrived {
                 Arrived::InMemory(body) => decode::decode_from(Cursor::new(body), max_pixels, None),
                 Arrived::InFile { temp, .. } => decode::decode(temp.path(), max_pixels, None),
-            }?;
+            };
+            drop(permit);
+            let (format, width, height) = decoded?;
             let file = path.file(number, format.extension());
             let (temp, sha256, bytes) = match arrived {
                 Arrived::InMemory(body) => {
@@ -115,8 +117,6 @@ impl Downloader {
                 }
                 Arrived::InFile { temp, sha256, bytes } => (temp, sha256, bytes),
             };
-            // The disk is waited for without a core.
-            drop(permit);
             publish(temp, sha256, &root, &file)?;
             folders.sync_up(&root, &file).map_err(FetchError::Disk)?;
             Ok(Picture { file, sha256, bytes, width, height, format })
