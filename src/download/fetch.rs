@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::decode;
 use super::error::FetchError;
+use super::folders::Folders;
 use super::hosts::{Guard, Rules};
-use super::place::Folders;
 use super::policy::Policy;
 use super::publish::{publish, temporary};
 use super::stream::{Arrived, open, receive};
@@ -48,7 +48,7 @@ pub struct Downloader {
     pub(super) client: reqwest::Client,
     pub(super) policy: Policy,
     decoders: Arc<Semaphore>,
-    folders: Arc<Folders>,
+    folders: Folders,
 }
 
 impl Downloader {
@@ -65,7 +65,7 @@ impl Downloader {
             .dns_resolver(Guard::new(Rules::of(&policy)));
         let builder = if policy.loopback_http { builder.no_proxy() } else { builder };
         let decoders = Arc::new(Semaphore::new(policy.decode_threads.max(1)));
-        Ok(Self { client: builder.build()?, policy, decoders, folders: Arc::default() })
+        Ok(Self { client: builder.build()?, policy, decoders, folders: Folders::default() })
     }
 
     /// Makes one attempt to bring the picture behind `link` to its place
@@ -98,8 +98,8 @@ impl Downloader {
     ) -> Result<Picture, FetchError> {
         let (decoders, reactor) = (Arc::clone(&self.decoders), Handle::current());
         let max_pixels = self.policy.max_pixels;
-        let (root, path, folders) = (root.to_owned(), path.clone(), Arc::clone(&self.folders));
-        blocking(move || {
+        let (place, path, folders) = (root.to_owned(), path.clone(), self.folders.clone());
+        let picture = blocking(move || {
             // Waited for here, so that a thread hands it to the next one without the reactor.
             let permit = reactor.block_on(decoders.acquire());
             let decoded = match &arrived {
@@ -111,22 +111,23 @@ impl Downloader {
             let file = path.file(number, format.extension());
             let (temp, sha256, bytes) = match arrived {
                 Arrived::InMemory(body) => {
-                    let mut temp = temporary(&folders, &root, &file).map_err(FetchError::Disk)?;
+                    let mut temp = temporary(&folders, &place, &file).map_err(FetchError::Disk)?;
                     temp.write_all(&body).map_err(FetchError::Disk)?;
                     (temp, ContentHash::of(&body), body.len() as u64)
                 }
                 Arrived::InFile { temp, sha256, bytes } => (temp, sha256, bytes),
             };
-            publish(temp, sha256, &root, &file)?;
-            folders.sync_up(&root, &file).map_err(FetchError::Disk)?;
+            publish(temp, sha256, &place, &file)?;
             Ok(Picture { file, sha256, bytes, width, height, format })
         })
-        .await
+        .await?;
+        self.folders.sync_up(root, &picture.file).await.map_err(FetchError::Disk)?;
+        Ok(picture)
     }
 
     async fn transfer(&self, link: &str, root: &Path, target: PathBuf) -> Result<Arrived, FetchError> {
         let response = open(&self.client, link, Rules::of(&self.policy)).await?;
-        let (root, folders) = (root.to_owned(), Arc::clone(&self.folders));
+        let (root, folders) = (root.to_owned(), self.folders.clone());
         receive(response, self.policy.max_bytes, move || temporary(&folders, &root, &target)).await
     }
 }

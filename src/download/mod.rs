@@ -9,6 +9,7 @@
 mod decode;
 mod error;
 mod fetch;
+mod folders;
 mod hosts;
 mod jpeg;
 mod link;

@@ -1,11 +1,9 @@
 //! Moving about below a root folder without ever leaving it: no `..`, no
 //! symbolic link on the way, nothing overwritten, everything synced.
 
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -21,7 +19,7 @@ pub fn relocate(root: &Path, from: &Path, to: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(&source)?.is_file() {
         return Err(refused(&source, "is not a regular file"));
     }
-    let target = make_parent(root, to)?.join(name(to)?);
+    let target = make_parent(root, to, || {})?.join(name(to)?);
     rename_new(&source, &target)?;
     sync_up(root, to)?;
     sync_up(root, from)
@@ -52,13 +50,9 @@ pub fn sweep(root: &Path) -> io::Result<u64> {
     Ok(removed)
 }
 
-/// The folder that `relative` lies in, made where it is missing. The caller
-/// calls [`sync_up`] once the file is there.
-fn make_parent(root: &Path, relative: &Path) -> io::Result<PathBuf> {
-    make_folders(root, relative, || {})
-}
-
-fn make_folders(root: &Path, relative: &Path, made: impl Fn()) -> io::Result<PathBuf> {
+/// The folder that `relative` lies in, made where it is missing; `made` hears of
+/// each that was. The caller calls [`sync_up`] once the file is there.
+pub(super) fn make_parent(root: &Path, relative: &Path, made: impl Fn()) -> io::Result<PathBuf> {
     if !root.is_dir() {
         fs::create_dir_all(root)?;
         made();
@@ -71,36 +65,6 @@ fn make_folders(root: &Path, relative: &Path, made: impl Fn()) -> io::Result<Pat
             Ok(())
         }
     })
-}
-
-/// Remembers which folders are on disk with all folders above them, so that a
-/// picture syncs the one folder that holds it and not the whole way up.
-#[derive(Debug, Default)]
-pub(super) struct Folders(Mutex<HashSet<PathBuf>>);
-
-impl Folders {
-    /// As [`make_parent`]. A new folder makes everything doubtful again.
-    pub(super) fn make_parent(&self, root: &Path, relative: &Path) -> io::Result<PathBuf> {
-        make_folders(root, relative, || self.known().clear())
-    }
-
-    /// As [`sync_up`], as far as it is not done yet.
-    pub(super) fn sync_up(&self, root: &Path, relative: &Path) -> io::Result<()> {
-        if sabotaged!("no-picture-sync") {
-            return Ok(());
-        }
-        let folder = root.join(relative.parent().unwrap_or(Path::new("")));
-        if self.known().contains(&folder) {
-            return File::open(&folder)?.sync_all();
-        }
-        sync_up(root, relative)?;
-        self.known().insert(folder);
-        Ok(())
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn existing_parent(root: &Path, relative: &Path) -> io::Result<PathBuf> {
@@ -134,7 +98,7 @@ fn name(relative: &Path) -> io::Result<&std::ffi::OsStr> {
 /// Syncs every folder from the one that holds `relative` to the one that
 /// holds `root`. All of them: another download may have made a folder and not
 /// have synced it yet.
-fn sync_up(root: &Path, relative: &Path) -> io::Result<()> {
+pub(super) fn sync_up(root: &Path, relative: &Path) -> io::Result<()> {
     let folders = relative.ancestors().skip(1).map(|folder| root.join(folder));
     let above = root.parent().filter(|above| !above.as_os_str().is_empty()).map(Path::to_owned);
     for folder in folders.chain(above) {

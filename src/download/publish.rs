@@ -11,7 +11,8 @@ use std::path::Path;
 use tempfile::{Builder, NamedTempFile};
 
 use super::error::FetchError;
-use super::place::{Folders, PREFIX};
+use super::folders::Folders;
+use super::place::PREFIX;
 use super::verify::{hash, open};
 use crate::job::ContentHash;
 
