@@ -16,7 +16,7 @@ use super::verify::{Damage, Format, head, open};
 const BUFFER: usize = 128 * 1024;
 
 /// Room for what a PNG says beside its pixels.
-const PNG_CHUNKS: usize = 32 * 1024 * 1024;
+pub(super) const PNG_CHUNKS: usize = 32 * 1024 * 1024;
 
 /// A row of pixels, seen while a picture is verified.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,8 @@ pub struct Row<'a> {
 /// Sees the rows of a picture.
 pub(super) type See<'a> = &'a mut dyn FnMut(Row<'_>);
 
-/// The format, width and height of the picture at `path`, if every byte of it
-/// is as it should be. Blocking. `see` gets the rows of a PNG that is not
+/// The format, width and height of the picture at `path`, if all of it is there
+/// and makes pixels. Blocking. `see` gets the rows of a PNG that is not
 /// interlaced; of other pictures, none.
 pub(super) fn decode(
     path: &Path,
@@ -97,7 +97,8 @@ fn whole(mut file: impl Read) -> Result<Vec<u8>, Damage> {
     Ok(bytes)
 }
 
-/// Both checksums count; texts and colour profiles are not looked at.
+/// The checksums of what makes the pixels count; texts and colour profiles are
+/// not looked at.
 pub(super) fn strictly() -> png::DecodeOptions {
     let mut options = png::DecodeOptions::default();
     options.set_ignore_checksums(false);

@@ -72,8 +72,8 @@ impl Downloader {
     /// below `root` (`OUT/images`). On an error, nothing is left behind. A
     /// file that is there already with the same content is a success.
     ///
-    /// A dropped future leaves no temporary file, but the picture may still
-    /// appear, complete, if it was being put in place.
+    /// When its future is dropped, a picture that has arrived may still appear,
+    /// complete; nothing else is left behind unless the program ends at once.
     pub async fn fetch(
         &self,
         link: &str,

@@ -34,7 +34,22 @@ struct Folder {
 #[derive(Clone, Debug)]
 struct Sync {
     begun: Arc<AtomicBool>,
-    outcome: Shared<BoxFuture<'static, Result<(), Arc<io::Error>>>>,
+    outcome: Shared<BoxFuture<'static, Result<(), Failure>>>,
+}
+
+/// Why a folder is not on disk.
+#[derive(Clone, Debug)]
+struct Failure {
+    error: Arc<io::Error>,
+    /// The sync before this one failed, perhaps for what was renamed during it:
+    /// the system tells an error once.
+    inherited: bool,
+}
+
+impl Failure {
+    fn new(error: io::Error) -> Self {
+        Self { error: Arc::new(error), inherited: false }
+    }
 }
 
 impl Folders {
@@ -52,7 +67,7 @@ impl Folders {
             return Ok(());
         }
         let sync = self.join(root, relative);
-        sync.outcome.await.map_err(|error| io::Error::new(error.kind(), error))
+        sync.outcome.await.map_err(|failure| io::Error::new(failure.error.kind(), failure.error))
     }
 
     /// The sync that begins next: the one that others wait for already, or
@@ -71,12 +86,17 @@ impl Folders {
         let begun = Arc::new(AtomicBool::new(false));
         let this = (self.clone(), root.to_owned(), relative.to_owned(), Arc::clone(&begun));
         let outcome = async move {
-            if let Some(before) = before {
-                // Those who waited for it hear of its error.
-                let _ = before.await;
-            }
+            let before = match before {
+                Some(before) => before.await,
+                None => Ok(()),
+            };
             let (folders, root, relative, begun) = this;
             let rooted = folders.begin(&place, &begun);
+            if let Err(failure) = before.as_ref()
+                && !failure.inherited
+            {
+                return Err(Failure { inherited: true, ..failure.clone() });
+            }
             let done = spawn_blocking(move || {
                 if rooted {
                     return File::open(&place)?.sync_all();
@@ -85,7 +105,9 @@ impl Folders {
                 folders.known().entry(place).or_default().rooted = true;
                 Ok(())
             });
-            done.await.unwrap_or_else(|_| Err(io::Error::other("the program is stopping"))).map_err(Arc::new)
+            done.await
+                .unwrap_or_else(|_| Err(io::Error::other("the program is stopping")))
+                .map_err(Failure::new)
         };
         let sync = Sync { begun, outcome: outcome.boxed().shared() };
         folder.sync = Some(sync.clone());
@@ -128,6 +150,7 @@ mod tests {
         assert!(same(&first, &second));
         assert!(first.outcome.await.is_err() && second.outcome.await.is_err(), "there is no such folder");
         fs::create_dir(root.join("deep")).unwrap();
+        assert!(join().outcome.await.is_err_and(|failure| failure.inherited), "it may have been theirs");
         assert!(!rooted(&folders, root));
         join().outcome.await.unwrap();
         assert!(rooted(&folders, root));

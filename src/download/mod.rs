@@ -29,6 +29,6 @@ pub use decode::Row;
 pub use error::FetchError;
 pub use fetch::{Downloader, Picture};
 pub use look::Remote;
-pub use place::{relocate, sweep};
+pub use place::{relocate, sweep, sync_up};
 pub use policy::Policy;
 pub use verify::{Damage, Facts, Format, hash, verify, verify_seeing};

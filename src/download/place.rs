@@ -98,7 +98,7 @@ fn name(relative: &Path) -> io::Result<&std::ffi::OsStr> {
 /// Syncs every folder from the one that holds `relative` to the one that
 /// holds `root`. All of them: another download may have made a folder and not
 /// have synced it yet.
-pub(super) fn sync_up(root: &Path, relative: &Path) -> io::Result<()> {
+pub fn sync_up(root: &Path, relative: &Path) -> io::Result<()> {
     let folders = relative.ancestors().skip(1).map(|folder| root.join(folder));
     let above = root.parent().filter(|above| !above.as_os_str().is_empty()).map(Path::to_owned);
     for folder in folders.chain(above) {

@@ -4,7 +4,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// Four times the largest picture that the API makes. Decoding such a JPEG
-/// takes 100 MB; PNGs of any size are decoded row by row.
+/// takes 100 MB; PNGs of any size are gone through row by row.
 pub(super) const MAX_PIXELS: u64 = 33_177_600;
 
 /// The longest edge of a picture, section 2 of the API facts.

@@ -1,16 +1,16 @@
 //! Whether a PNG is whole, without making its pixels.
 //!
-//! The decoder checks the chunks' checksums, the compressed stream and its
-//! checksum. What comes out of it are the rows, each behind a byte that names its
-//! filter. Rows of the right number and length with known filters always make
-//! pixels: the filters only add, and can't fail. To leave them out takes a
-//! tenth to a third of the time.
+//! The decoder checks the chunks' checksums and decompresses. What comes out are
+//! the rows, each behind a byte that names its filter. Rows of the right number
+//! and length with known filters always make pixels: the filters only add, and
+//! can't fail. To leave them out takes a tenth to a third of the time. As every
+//! viewer does, it passes over what is compressed behind the last row.
 
 use std::io::{BufRead, ErrorKind};
 
-use png::{ColorType, Decoded, Info, StreamingDecoder, UnfilterRegion};
+use png::{ColorType, Decoded, Info, StreamingDecoder, UnfilterRegion, chunk};
 
-use super::decode::{broken, check_pixels, strictly};
+use super::decode::{PNG_CHUNKS, broken, check_pixels, strictly};
 use super::verify::{Damage, Format};
 
 /// What the decompressor wants to see again, and what it writes at once, twice.
@@ -40,7 +40,7 @@ pub(super) fn check(mut source: impl BufRead, max_pixels: u64) -> Result<(u32, u
         }
         make_room(&mut buffer, &mut region);
         let known = region.filled;
-        // Later frames of an animation, and what follows the last row, are passed over.
+        // Later frames of an animation are passed over as well.
         let wanted = rows.as_ref().is_none_or(|rows| !rows.over);
         let mut pixels = region.as_buf(&mut buffer);
         let (used, what) = decoder.update(bytes, wanted.then_some(&mut pixels)).map_err(bad)?;
@@ -54,18 +54,26 @@ pub(super) fn check(mut source: impl BufRead, max_pixels: u64) -> Result<(u32, u
         let Some(rows) = &mut rows else { continue };
         rows.take(&buffer[known..region.filled])?;
         match what {
+            Decoded::ChunkBegin(_, chunk::IDAT) if decoder.info().is_some_and(lacks_palette) => {
+                return Err(broken(Format::Png, "it has no palette"));
+            }
+            // The one kind that is kept in memory whatever its length.
+            Decoded::ChunkBegin(length, chunk::eXIf) if length as usize > PNG_CHUNKS => {
+                return Err(broken(Format::Png, "it says too much beside its pixels"));
+            }
             Decoded::ImageDataFlushed => rows.over = true,
-            Decoded::ChunkComplete(png::chunk::IEND) => break,
+            Decoded::ChunkComplete(chunk::IEND) => break,
             _ => {}
         }
     }
     match (decoder.info(), rows) {
-        (Some(info), _) if info.color_type == ColorType::Indexed && info.palette.is_none() => {
-            Err(broken(Format::Png, "it has no palette"))
-        }
         (Some(info), Some(rows)) if rows.are_all_here() => Ok((info.width, info.height)),
         _ => Err(broken(Format::Png, "rows are missing")),
     }
+}
+
+fn lacks_palette(info: &Info<'_>) -> bool {
+    info.color_type == ColorType::Indexed && info.palette.is_none()
 }
 
 /// Moves what the decompressor may refer to to the front, once the rest is short.
@@ -98,22 +106,19 @@ impl Rows {
         Self { passes: passes.iter().rev().filter_map(size).collect(), rest: 0, over: false }
     }
 
-    /// Takes what was decompressed. More than the picture asks for is no harm:
-    /// every viewer passes over it.
+    /// Takes what was decompressed.
     fn take(&mut self, mut bytes: &[u8]) -> Result<(), Damage> {
         while bytes.len() > self.rest {
             bytes = &bytes[self.rest..];
             self.rest = 0;
-            let Some(length) = self.next() else {
-                self.over = true;
-                return Ok(());
-            };
+            let Some(length) = self.next() else { return Ok(()) };
             if bytes[0] >= FILTERS {
                 return Err(broken(Format::Png, "a row has an unknown filter"));
             }
             self.rest = length;
         }
         self.rest -= bytes.len();
+        self.over |= self.are_all_here();
         Ok(())
     }
 

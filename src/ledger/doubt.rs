@@ -129,7 +129,7 @@ impl Store {
     }
 
     /// Secret callback addresses of attempts whose story is not over, with
-    /// their jobs.
+    /// their jobs. The condition is word for word that of the index.
     pub fn tokens(&self) -> Result<Vec<(String, i64, i64)>, LedgerError> {
         let mut query = self.db.prepare(
             "SELECT token, job, id FROM attempt

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::download::{Format, hash, relocate, sweep, verify};
+use crate::download::{Format, hash, relocate, sweep, sync_up, verify};
 use crate::ledger::{LedgerError, Move, Outcome, SavedPicture, Store, ToFetch};
 
 /// Brings files and ledger together, as far as a run has to wait for it. After
@@ -102,6 +102,9 @@ fn adopt(store: &Store, picture: &ToFetch) -> Result<bool, LedgerError> {
             height: facts.height,
             format: format.name().to_owned(),
         };
+        // The run that gave it its name may have ended before that was on disk.
+        sync_up(store.folder(), &path)
+            .map_err(|source| LedgerError::File { path: store.folder().join(&path), source })?;
         let (job, attempt) = (picture.task.job, picture.task.attempt);
         store.transaction(|store| store.record(job, attempt, Outcome::Saved(saved)))?;
         return Ok(true);
