@@ -4,7 +4,7 @@
 //! `cargo bench --bench throughput -- --help`. The clients run one after
 //! another, every round all of them, into fresh folders: absolute figures
 //! drift with the machine, the ratios of one invocation do not. The stub has the
-//! first core for itself, the clients have the others.
+//! first core for itself, the clients have the others, or all.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 
@@ -64,6 +64,9 @@ pub(crate) struct Args {
     /// The Python with aiohttp.
     #[arg(long, default_value = "python3")]
     python: String,
+    /// Let the clients use the stub's core as well.
+    #[arg(long)]
+    all_cores: bool,
     /// Where the clients write, and what they wrote stays [default: a temporary folder].
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -107,8 +110,10 @@ fn main() -> anyhow::Result<()> {
     let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     let peers = peers::present(&args);
     let stub = Stub::start(&args)?;
-    // Children stay where their parent is.
-    pin::to_all_but_the_first()?;
+    if !args.all_cores {
+        // Children stay where their parent is.
+        pin::to_all_but_the_first()?;
+    }
     let mut rows = vec![];
     for round in 0..args.rounds {
         for peer in &peers {

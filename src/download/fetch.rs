@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -72,8 +71,8 @@ impl Downloader {
     /// below `root` (`OUT/images`). On an error, nothing is left behind. A
     /// file that is there already with the same content is a success.
     ///
-    /// When its future is dropped, a picture that has arrived may still appear,
-    /// complete; nothing else is left behind unless the program ends at once.
+    /// A dropped future leaves no temporary file, but the picture may still
+    /// appear, complete, if it was being put in place.
     pub async fn fetch(
         &self,
         link: &str,
@@ -88,7 +87,7 @@ impl Downloader {
         self.keep(arrived, root, path, number).await
     }
 
-    /// Decodes a picture, as many at once as there are cores, and puts it in its place.
+    /// Checks a picture, as many at once as there are cores, and puts it in its place.
     async fn keep(
         &self,
         arrived: Arrived,
@@ -96,18 +95,16 @@ impl Downloader {
         path: &OutPath,
         number: Option<u32>,
     ) -> Result<Picture, FetchError> {
-        let (decoders, reactor) = (Arc::clone(&self.decoders), Handle::current());
+        // Waited for here and not by the threads: too many of them at work would keep
+        // the reactor from its times.
+        let permit = Arc::clone(&self.decoders).acquire_owned().await;
         let max_pixels = self.policy.max_pixels;
         let (place, path, folders) = (root.to_owned(), path.clone(), self.folders.clone());
         let picture = blocking(move || {
-            // Waited for here, so that a thread hands it to the next one without the reactor.
-            let permit = reactor.block_on(decoders.acquire());
-            let decoded = match &arrived {
+            let (format, width, height) = match &arrived {
                 Arrived::InMemory(body) => decode::decode_from(Cursor::new(body), max_pixels, None),
                 Arrived::InFile { temp, .. } => decode::decode(temp.path(), max_pixels, None),
-            };
-            drop(permit);
-            let (format, width, height) = decoded?;
+            }?;
             let file = path.file(number, format.extension());
             let (temp, sha256, bytes) = match arrived {
                 Arrived::InMemory(body) => {
@@ -117,6 +114,8 @@ impl Downloader {
                 }
                 Arrived::InFile { temp, sha256, bytes } => (temp, sha256, bytes),
             };
+            // The disk is waited for without a core.
+            drop(permit);
             publish(temp, sha256, &place, &file)?;
             Ok(Picture { file, sha256, bytes, width, height, format })
         })
