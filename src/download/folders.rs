@@ -26,7 +26,7 @@ pub(super) struct Folders(Arc<Mutex<HashMap<PathBuf, Folder>>>);
 struct Folder {
     /// It and all folders above it are on disk.
     rooted: bool,
-    /// The latest one.
+    /// The latest sync of it.
     sync: Option<Sync>,
 }
 
